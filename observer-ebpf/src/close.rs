@@ -1,0 +1,76 @@
+//! A socket is closed: `__tcp_close()` at its entry, and `tcp_destroy_sock` where an act ends.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
+use observer_ebpf::{Cause, Note, candidate, note_flag};
+
+use crate::{
+    count, notes,
+    read::{Direct, Reader},
+    report::{self, Finding},
+    sock::{AF_INET6, Sock, tcp_state},
+};
+
+/// Entry of `__tcp_close(sk, timeout)`: the receive queue and the old state exist only here. What the close will
+/// do is predicted and noted; `reset` reads the note when the RST goes out.
+#[inline(always)]
+pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
+    let Some(sock) = Sock::<R>::new(sk) else { return };
+    let state = sock.common.state();
+    // A listener's children are reset one by one; a closed socket has nothing left to send. SYN_SENT ends unseen.
+    if matches!(state, tcp_state::LISTEN | tcp_state::CLOSE | tcp_state::SYN_SENT) {
+        return;
+    }
+    if sock.in_repair() {
+        return;
+    }
+    let candidates = sock.candidates(state);
+    if candidates == 0 {
+        report::clean_close(ctx, &sock, notes::get(sock.key()).as_deref(), state);
+    } else {
+        begin(sock.key(), state, candidates);
+    }
+}
+
+/// Notes that the running task closes this socket and may reset the connection.
+#[inline(always)]
+pub(crate) fn begin(key: u64, old_state: u8, candidates: u8) {
+    let closer = bpf_get_current_pid_tgid();
+    if let Some(note) = notes::get(key) {
+        note.closer = closer;
+        note.old_state = old_state;
+        note.candidates = candidates;
+    } else {
+        notes::put(key, &Note { closer, old_state, candidates, ..notes::BLANK });
+    }
+}
+
+/// `tcp_destroy_sock(sk)`: the last look at a socket. In the closer's context (the lock is held) it ends the act:
+/// data left unread without a RST of ours is told here, since the peer's RST had come first.
+#[inline(always)]
+pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    let note = notes::get(sock.key());
+    if sock.owned() && sock.shut_down() && !sock.in_repair() {
+        let (reported, candidates, old_state) = match note.as_deref() {
+            Some(note) => (note.flags & note_flag::REPORTED != 0, note.candidates, note.old_state),
+            None => (false, 0, 0),
+        };
+        let unread = sock.unread();
+        let old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
+        if !reported && unread > 0 {
+            let mut finding = Finding::close(Cause::CLOSE_UNREAD, old_state, unread);
+            finding.inet6 = sock.common.family() == AF_INET6;
+            report::about_socket(ctx, &sock, note.as_deref(), &finding);
+        } else if !reported && candidates & candidate::LINGER_ZERO != 0 {
+            // Nothing had to be reset: no finding, but the kernel counts TCPAbortOnData all the same.
+            if let Some(total) = count::total(sock.common.netns(), Cause::LINGER_ZERO) {
+                total.acts += 1;
+            }
+        }
+    }
+    if note.is_some() {
+        notes::forget(sock.key());
+    }
+}

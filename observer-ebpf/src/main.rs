@@ -1,0 +1,114 @@
+//! Kernel programs of conn-observer: entry points only, two lines each. The stories they tell are in
+//! `close` (a socket is closed), `state` (a socket changes state), `reset` (a RST goes out) and
+//! `family` (a process forks or ends).
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("conn-observer-ebpf is a kernel object: `cargo xtask ebpf` builds it");
+}
+
+#[cfg(target_arch = "bpf")]
+mod frozen;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod read;
+#[cfg(target_arch = "bpf")]
+mod sock;
+#[cfg(target_arch = "bpf")]
+mod segment;
+#[cfg(target_arch = "bpf")]
+mod task;
+#[cfg(target_arch = "bpf")]
+mod count;
+#[cfg(target_arch = "bpf")]
+mod notes;
+#[cfg(target_arch = "bpf")]
+mod filter;
+#[cfg(target_arch = "bpf")]
+mod report;
+#[cfg(target_arch = "bpf")]
+mod close;
+#[cfg(target_arch = "bpf")]
+mod state;
+#[cfg(target_arch = "bpf")]
+mod reset;
+#[cfg(target_arch = "bpf")]
+mod family;
+
+#[cfg(target_arch = "bpf")]
+mod entry {
+    use aya_ebpf::{
+        macros::{btf_tracepoint, fentry, kprobe},
+        programs::{BtfTracePointContext, FEntryContext, ProbeContext},
+    };
+
+    use crate::{
+        close, family, frozen,
+        read::{Direct, Probe},
+        reset, state,
+    };
+
+    #[fentry(function = "__tcp_close")]
+    #[inline(always)]
+    fn close_fentry(ctx: FEntryContext) -> u32 {
+        close::on_close::<Direct, _>(&ctx, ctx.arg(0));
+        0
+    }
+
+    #[kprobe]
+    #[inline(always)]
+    fn close_kprobe(ctx: ProbeContext) -> u32 {
+        if let Some(sk) = ctx.arg(0) {
+            close::on_close::<Probe, _>(&ctx, sk);
+        }
+        0
+    }
+
+    #[btf_tracepoint(function = "inet_sock_set_state")]
+    #[inline(always)]
+    fn set_state(ctx: BtfTracePointContext) -> i32 {
+        state::on_set_state(&ctx, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+        0
+    }
+
+    /// `tcp_send_reset(sk, skb, reason)`: kernels before 6.10 have no reason.
+    #[btf_tracepoint(function = "tcp_send_reset")]
+    #[inline(always)]
+    fn send_reset(ctx: BtfTracePointContext) -> i32 {
+        let reason = if frozen::has_reason() { Some(ctx.arg::<u32>(2)) } else { None };
+        reset::on_send_reset(&ctx, ctx.arg(0), ctx.arg(1), reason);
+        0
+    }
+
+    #[btf_tracepoint(function = "tcp_destroy_sock")]
+    #[inline(always)]
+    fn destroy_sock(ctx: BtfTracePointContext) -> i32 {
+        close::on_destroy(&ctx, ctx.arg(0));
+        0
+    }
+
+    #[btf_tracepoint(function = "sched_process_fork")]
+    #[inline(always)]
+    fn process_fork(ctx: BtfTracePointContext) -> i32 {
+        family::on_fork(ctx.arg(0), ctx.arg(1));
+        0
+    }
+
+    #[btf_tracepoint(function = "sched_process_free")]
+    #[inline(always)]
+    fn process_free(ctx: BtfTracePointContext) -> i32 {
+        family::on_free(ctx.arg(0));
+        0
+    }
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+}

@@ -1,0 +1,52 @@
+//! Every map of the programs. User space sets the sizes marked so before the load.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+};
+use observer_ebpf::{Closer, Endpoints, Note, STAT_SLOTS, Total, TotalKey};
+
+/// Findings on their way to user space; sized by `--ring-size`.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Totals by namespace and cause. A namespace needs an entry for each cause it saw: 16,384 entries are a
+/// thousand namespaces with every cause.
+#[map]
+pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(16_384, 1); // BPF_F_NO_PREALLOC
+
+/// Statistics by [`observer_ebpf::Stat`].
+#[map]
+pub(crate) static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(STAT_SLOTS, 0);
+
+/// What is remembered of live sockets, by address.
+#[map]
+pub(crate) static NOTES: LruHashMap<u64, Note> = LruHashMap::with_max_entries(65_536, 0);
+
+/// Who closed what, for RSTs that come after the close.
+#[map]
+pub(crate) static CLOSERS: LruHashMap<Endpoints, Closer> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Observed process ids.
+#[map]
+pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 1); // BPF_F_NO_PREALLOC
+
+/// Observed names.
+#[map]
+pub(crate) static COMMS: HashMap<[u32; 4], u8> = HashMap::with_max_entries(256, 1);
+
+/// Observed user ids.
+#[map]
+pub(crate) static UIDS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+
+/// Observed ports, host byte order.
+#[map]
+pub(crate) static PORTS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+
+/// Observed namespaces.
+#[map]
+pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+
+/// Observed remote addresses, as prefixes of IPv4-mapped IPv6 addresses.
+#[map]
+pub(crate) static PEERS: LpmTrie<[u32; 4], u8> = LpmTrie::with_max_entries(1_024, 0);

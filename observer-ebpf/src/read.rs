@@ -1,0 +1,57 @@
+//! Two ways to read kernel memory with an offset from BTF. Both serve the same code, so that a close means the
+//! same whichever hook saw it.
+
+use core::{ffi::c_void, ptr::read_volatile};
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
+
+/// A way to read kernel memory.
+pub(crate) trait Reader {
+    /// Loads a `T` at `base + offset`.
+    ///
+    /// # Safety
+    /// `base` is a pointer that this reader may follow and `offset` comes from BTF, for a field of `T`'s size.
+    unsafe fn load<T: Copy + Default>(base: *const c_void, offset: u32) -> T;
+
+    /// The `struct tcp_sock` of a `struct sock`; null for anything but a full TCP socket.
+    ///
+    /// # Safety
+    /// As for [`Reader::load`].
+    unsafe fn tcp_sock(sk: *const c_void) -> *const c_void;
+}
+
+/// Plain loads through BTF-typed pointers, as fentry and tp_btf programs may make; the verifier checks type and
+/// bounds. Works under lockdown=confidentiality too.
+pub(crate) struct Direct;
+
+impl Reader for Direct {
+    #[inline(always)]
+    unsafe fn load<T: Copy + Default>(base: *const c_void, offset: u32) -> T {
+        // SAFETY: the verifier checks the access; volatile keeps it where it stands.
+        unsafe { read_volatile(base.byte_add(offset as usize).cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn tcp_sock(sk: *const c_void) -> *const c_void {
+        // `struct sock` ends before the fields of tcp_sock: a load past its end is refused ("access beyond struct
+        // sock"), so the verifier must be told by this helper (5.9) what the pointer really is.
+        // SAFETY: a helper call on a socket pointer.
+        unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()).cast_const().cast() }
+    }
+}
+
+/// `bpf_probe_read_kernel`, for kprobes: their arguments are bare numbers.
+pub(crate) struct Probe;
+
+impl Reader for Probe {
+    #[inline(always)]
+    unsafe fn load<T: Copy + Default>(base: *const c_void, offset: u32) -> T {
+        // SAFETY: the helper tolerates bad addresses; a failed read gives zero, as a plain load does.
+        unsafe { bpf_probe_read_kernel(base.byte_add(offset as usize).cast()) }.unwrap_or_default()
+    }
+
+    #[inline(always)]
+    unsafe fn tcp_sock(sk: *const c_void) -> *const c_void {
+        sk // `__tcp_close` is called for TCP sockets only.
+    }
+}

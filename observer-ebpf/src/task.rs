@@ -1,0 +1,88 @@
+//! The running task: who makes the act.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task,
+    bpf_get_current_task_btf, bpf_get_current_uid_gid, bpf_ktime_get_boot_ns,
+};
+use observer_ebpf::{ABSENT, Closer, TaskAccess, record_flag};
+
+use crate::{
+    frozen::{offset, setting},
+    read::{Direct, Probe, Reader},
+    sock::Pointer,
+};
+
+/// `PF_EXITING` of `include/linux/sched.h`.
+const PF_EXITING: u32 = 4;
+
+/// Bit of [`Closer::flags`]: its `comm` was read from the leader.
+pub(crate) const LEADER_KNOWN: u32 = 1 << 30;
+/// Bit of [`Closer::flags`]: [`record_flag::EXITING`] was looked up.
+pub(crate) const EXITING_KNOWN: u32 = 1 << 31;
+
+/// The running task as the closer of something, now.
+#[inline(always)]
+pub(crate) fn current() -> Closer {
+    let ids = bpf_get_current_pid_tgid();
+    let mut closer = Closer {
+        // SAFETY: helper without arguments.
+        closed_ns: unsafe { bpf_ktime_get_boot_ns() },
+        // SAFETY: helper without arguments.
+        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
+        tgid: (ids >> 32) as u32,
+        pid: ids as u32,
+        uid: bpf_get_current_uid_gid() as u32,
+        flags: 0,
+        comm: [0; 4],
+        thread: words(bpf_get_current_comm().unwrap_or_default()),
+    };
+    closer.comm = closer.thread;
+    let access = setting!(task_access);
+    if access == TaskAccess::BTF {
+        // SAFETY: helper without arguments; a BTF pointer that the verifier follows.
+        look_at::<Direct>(unsafe { bpf_get_current_task_btf() }.cast_const().cast(), &mut closer);
+    } else if access == TaskAccess::PROBE {
+        // SAFETY: helper without arguments.
+        look_at::<Probe>(unsafe { bpf_get_current_task() } as *const c_void, &mut closer);
+    }
+    closer
+}
+
+/// Fills in what only `struct task_struct` tells.
+#[inline(always)]
+fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
+    if offset!(task_flags) != ABSENT {
+        // SAFETY: the running task.
+        let flags: u32 = unsafe { R::load(task, offset!(task_flags)) };
+        closer.flags |= EXITING_KNOWN;
+        if flags & PF_EXITING != 0 {
+            closer.flags |= record_flag::EXITING;
+        }
+    }
+    if offset!(task_leader) != ABSENT && offset!(task_comm) != ABSENT {
+        // SAFETY: the running task keeps its leader.
+        let leader = unsafe { R::load::<Pointer>(task, offset!(task_leader)) }.0;
+        if leader.is_null() {
+            return;
+        }
+        let comm = offset!(task_comm);
+        // SAFETY: as above; TASK_COMM_LEN is 16 on every kernel.
+        closer.comm = unsafe {
+            [
+                R::load(leader, comm),
+                R::load(leader, comm + 4),
+                R::load(leader, comm + 8),
+                R::load(leader, comm + 12),
+            ]
+        };
+        closer.flags |= LEADER_KNOWN;
+    }
+}
+
+#[inline(always)]
+fn words(bytes: [u8; 16]) -> [u32; 4] {
+    // SAFETY: same size, any bits are a value.
+    unsafe { core::mem::transmute(bytes) }
+}

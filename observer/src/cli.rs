@@ -1,0 +1,233 @@
+//! The command line. The only module that knows clap.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+use crate::{
+    cause::Cause,
+    kernel::PlanChoice,
+    options::{FilterSet, Format, Options},
+};
+
+/// Names who closed a TCP connection badly: process, thread, stack, peer and bytes lost. One JSON object a line.
+#[derive(Debug, Parser)]
+#[command(name = "conn-observer", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    chore: Option<Chore>,
+
+    /// Observe this process; may be given several times
+    #[arg(long, value_name = "PID", help_heading = "Filters")]
+    pid: Vec<u32>,
+    /// Observe the children of the named processes too, from their first instruction
+    #[arg(long, help_heading = "Filters")]
+    children: bool,
+    /// Observe processes or threads of this name (15 bytes count)
+    #[arg(long, value_name = "NAME", help_heading = "Filters", value_parser = comm)]
+    comm: Vec<String>,
+    /// Observe processes of this user
+    #[arg(long, value_name = "UID", help_heading = "Filters")]
+    uid: Vec<u32>,
+    /// Observe connections with this port at either end
+    #[arg(long, value_name = "PORT", help_heading = "Filters")]
+    port: Vec<u16>,
+    /// Observe connections to this remote address or network
+    #[arg(long, value_name = "CIDR", help_heading = "Filters", value_parser = network)]
+    peer: Vec<IpNet>,
+    /// Observe this network namespace (`stat -Lc %i /proc/PID/ns/net`)
+    #[arg(long, value_name = "INODE", help_heading = "Filters")]
+    netns: Vec<u32>,
+    /// Report these causes only; `no_socket` is reported only when named here
+    #[arg(long, value_name = "CAUSE", value_delimiter = ',', help_heading = "Filters")]
+    cause: Vec<Cause>,
+    /// Report findings with at least so many unread bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true, help_heading = "Filters")]
+    min_unread: u32,
+    /// Report orderly closes too
+    #[arg(long, help_heading = "Filters")]
+    all_closes: bool,
+
+    /// Format of the events
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    format: FormatName,
+    /// Write the events to a file instead of standard output
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Stop after so many findings
+    #[arg(long, value_name = "N", help_heading = "Output", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Stop after this time, e.g. 500ms, 10s, 2m, 1h
+    #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = duration)]
+    duration: Option<Duration>,
+    /// Exit with 1 when one of these causes was seen
+    #[arg(long, value_name = "CAUSE", value_delimiter = ',', help_heading = "Output")]
+    fail_on: Vec<Cause>,
+    /// Frames of the user stack to record, 0 to 64
+    #[arg(long, value_name = "FRAMES", default_value_t = 32, help_heading = "Output",
+          value_parser = clap::value_parser!(u32).range(0..=64))]
+    stack_depth: u32,
+
+    /// Kernel hooks: auto, fentry, kprobe or tracepoint
+    #[arg(long, value_name = "PLAN", default_value_t, help_heading = "Kernel")]
+    hooks: PlanChoice,
+    /// Size of the buffer between kernel and observer in bytes, a power of two
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = "Kernel", value_parser = ring_size)]
+    ring_size: u32,
+    /// Longest time in milliseconds that a finding may wait in the kernel; 0 wakes the observer for each one
+    #[arg(long, value_name = "MS", default_value_t = 100, help_heading = "Kernel")]
+    latency: u64,
+
+    /// Run a command, observe its process tree from its first instruction, and end with its exit status
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 fine; 1 a cause of --fail-on was seen; 2 it could not run. With COMMAND: its own, unless --fail-on \
+applies.\n\nExamples:\n  conn-observer --pid 4242\n  conn-observer --format text --cause close_unread --port 443\n  \
+conn-observer --fail-on close_unread -- ./integration-tests";
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Print the JSON Schema of the events
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum FormatName {
+    /// One JSON object a line
+    #[default]
+    Json,
+    /// One sentence a line
+    Text,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Task {
+    /// Observe.
+    Observe(Box<Options>),
+    /// Print the JSON Schema.
+    Schema,
+}
+
+impl Cli {
+    /// What the command line asks for.
+    ///
+    /// # Errors
+    /// When options contradict each other.
+    pub fn task(self) -> Result<Task> {
+        if let Some(Chore::Schema) = self.chore {
+            return Ok(Task::Schema);
+        }
+        if self.children && self.pid.is_empty() && self.command.is_empty() {
+            bail!("--children follows the processes of --pid or COMMAND: name one");
+        }
+        let has_command = !self.command.is_empty();
+        Ok(Task::Observe(Box::new(Options {
+            hooks: self.hooks,
+            filters: FilterSet {
+                pids: self.pid,
+                children: self.children || has_command,
+                comms: self.comm,
+                uids: self.uid,
+                ports: self.port,
+                peers: self.peer,
+                netns: self.netns,
+                causes: self.cause,
+                min_unread: self.min_unread,
+                all_closes: self.all_closes,
+            },
+            stack_depth: self.stack_depth,
+            ring_bytes: self.ring_size,
+            latency: Duration::from_millis(self.latency),
+            format: match self.format {
+                FormatName::Json => Format::Json,
+                FormatName::Text => Format::Text,
+            },
+            output: self.output,
+            count: self.count,
+            duration: self.duration,
+            fail_on: self.fail_on,
+            command: self.command,
+        })))
+    }
+}
+
+fn comm(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a name is expected".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address));
+    text.parse().ok().or_else(address).ok_or_else(|| {
+        "expected an address or network as 10.0.0.0/8 or 2001:db8::/32".to_owned()
+    })
+}
+
+/// `500ms`, `10s`, `2m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("expected a number and a unit: 500ms, 10s, 2m, 1h".to_owned()),
+    };
+    let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    milliseconds.map(Duration::from_millis).ok_or_else(|| "expected a number before the unit".to_owned())
+}
+
+/// What the kernel takes for a ring buffer: a power of two of at least a page.
+fn ring_size(text: &str) -> Result<u32, String> {
+    let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (4_096..=1 << 30).contains(size));
+    size.ok_or_else(|| "expected a power of two from 4096 to 1073741824".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("10").is_err());
+        assert!(duration("s").is_err());
+        assert!(duration("99999999999999999999h").is_err());
+    }
+
+    #[test]
+    fn a_peer_may_be_an_address_or_a_network() {
+        assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+        assert_eq!(network("2001:db8::/32").unwrap().prefix_len(), 32);
+        assert!(network("10.1.2.3/33").is_err());
+    }
+
+    #[test]
+    fn ring_sizes_are_powers_of_two() {
+        assert_eq!(ring_size("4096"), Ok(4_096));
+        for bad in ["4095", "0", "6000", "-1", "8589934592"] {
+            assert!(ring_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn children_need_somebody_to_follow() {
+        let cli = Cli::try_parse_from(["conn-observer", "--children"]).unwrap();
+        assert!(cli.task().is_err());
+    }
+}

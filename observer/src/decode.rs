@@ -1,0 +1,183 @@
+//! Bytes from the ring to findings. Total: any bytes give a finding or an error that is counted.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use observer_ebpf::{
+    Attribution as AttributionCode, COMM_LEN, Endpoints, Kind, RECORD_LEN, Record, Role as RoleCode, Source, present,
+    record_flag,
+};
+use thiserror::Error;
+use zerocopy::FromBytes as _;
+
+use crate::{
+    cause::Cause,
+    clock::Clock,
+    event::{
+        AddressType, Attribution, Body, CauseSource, Cgroup, Endpoint, Event, Finding, Host, Network, Process, Role,
+        SCHEMA, Stack, Tcp, Thread, User,
+    },
+    kernel::Reasons,
+    message,
+};
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Malformed {
+    /// Shorter than the head, or than the stack it announces.
+    #[error("record of {0} bytes is too short")]
+    Short(usize),
+    /// A code that this version does not know.
+    #[error("unknown {0} code {1}")]
+    Code(&'static str, u8),
+}
+
+/// What decoding needs besides the bytes.
+#[derive(Clone, Debug)]
+pub struct Decoder<'a> {
+    /// Boot time to wall time.
+    pub clock: Clock,
+    /// Names of reset reasons.
+    pub reasons: &'a Reasons,
+    /// Name of this host.
+    pub host: &'a str,
+}
+
+impl Decoder<'_> {
+    /// Decodes one record into the event with number `seq`.
+    ///
+    /// # Errors
+    /// When the bytes are no record of this ABI.
+    pub fn decode(&self, bytes: &[u8], seq: u64) -> Result<Event, Malformed> {
+        let (record, rest) = Record::read_from_prefix(bytes).map_err(|_| Malformed::Short(bytes.len()))?;
+        let cause = Cause::of(record.cause).ok_or(Malformed::Code("cause", record.cause))?;
+        let finding = Finding {
+            cause,
+            cause_source: source(record.source)?,
+            message: String::new(),
+            process: process(&record)?,
+            cgroup: (record.cgroup_id != 0).then_some(Cgroup { id: record.cgroup_id }),
+            network: network(&record),
+            tcp: self.tcp(&record),
+            stack: stack(&record, rest)?,
+            host: Host { name: self.host.to_owned() },
+        };
+        let finding = Box::new(Finding { message: message::of(&finding, record.kind), ..finding });
+        let body = match record.kind {
+            Kind::CLOSE => Body::Close(finding),
+            Kind::RESET => Body::ResetSent(finding),
+            other => return Err(Malformed::Code("kind", other)),
+        };
+        Ok(Event { schema: SCHEMA.to_owned(), seq, time: self.clock.wall(record.time_ns), body })
+    }
+
+    fn tcp(&self, record: &Record) -> Tcp {
+        let has = |bit: u32| record.present & bit != 0;
+        let is = |bit: u32| record.flags & bit != 0;
+        Tcp {
+            state: has(present::STATE).then(|| state_name(record.old_state)),
+            unread_bytes: has(present::UNREAD).then_some(record.unread_bytes),
+            received_bytes: has(present::RECEIVED).then_some(record.received_bytes),
+            sent_bytes: has(present::SENT).then_some(record.sent_bytes),
+            srtt_us: has(present::SRTT).then_some(record.srtt_us),
+            duration_ms: milliseconds(record.born_ns, record.time_ns),
+            closed_ms_ago: milliseconds(record.closed_ns, record.time_ns),
+            fin_received: has(present::UNREAD).then_some(is(record_flag::FIN_RECEIVED)),
+            reset_sent: is(record_flag::RESET_SENT),
+            kernel_reason: has(present::REASON).then(|| self.reasons.name(record.reason)),
+            disagreement: is(record_flag::DISAGREEMENT).then_some(true),
+        }
+    }
+}
+
+/// Milliseconds between two times, to the microsecond; None without a start.
+fn milliseconds(start_ns: u64, end_ns: u64) -> Option<f64> {
+    (start_ns != 0).then(|| (end_ns.saturating_sub(start_ns) / 1_000) as f64 / 1_000.0)
+}
+
+fn source(code: u8) -> Result<CauseSource, Malformed> {
+    match code {
+        Source::PREDICTED => Ok(CauseSource::Predicted),
+        Source::KERNEL => Ok(CauseSource::Kernel),
+        Source::BOTH => Ok(CauseSource::Both),
+        other => Err(Malformed::Code("source", other)),
+    }
+}
+
+fn process(record: &Record) -> Result<Option<Process>, Malformed> {
+    let attribution = match record.attribution {
+        AttributionCode::NONE => return Ok(None),
+        AttributionCode::CURRENT => Attribution::Current,
+        AttributionCode::CLOSER => Attribution::Closer,
+        other => return Err(Malformed::Code("attribution", other)),
+    };
+    Ok(Some(Process {
+        pid: record.tgid,
+        tid: record.pid,
+        comm: comm(record.comm),
+        thread: Thread { name: comm(record.thread) },
+        user: User { id: record.uid },
+        exiting: (record.flags & record_flag::EXITING != 0).then_some(true),
+        attribution,
+    }))
+}
+
+fn comm(words: [u32; COMM_LEN / 4]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn network(record: &Record) -> Option<Network> {
+    if record.present & present::ENDPOINTS == 0 {
+        return None;
+    }
+    let Endpoints { local, peer, local_port, peer_port, netns } = record.endpoints;
+    let (local, peer) = (address(local), address(peer));
+    Some(Network {
+        kind: if peer.is_ipv4() { AddressType::Ipv4 } else { AddressType::Ipv6 },
+        transport: "tcp".to_owned(),
+        role: match record.role {
+            RoleCode::CLIENT => Some(Role::Client),
+            RoleCode::SERVER => Some(Role::Server),
+            _ => None,
+        },
+        local: Endpoint { address: local.to_string(), port: local_port },
+        peer: Endpoint { address: peer.to_string(), port: peer_port },
+        namespace: (netns != 0).then_some(netns),
+    })
+}
+
+/// An address in network byte order; IPv4-mapped ones become IPv4.
+fn address(words: [u32; 4]) -> IpAddr {
+    let mut octets = [0; 16];
+    for (chunk, word) in octets.chunks_exact_mut(4).zip(words) {
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    Ipv6Addr::from(octets).to_canonical()
+}
+
+fn stack(record: &Record, rest: &[u8]) -> Result<Option<Stack>, Malformed> {
+    let Ok(length) = usize::try_from(record.stack_bytes) else { return Ok(None) };
+    if length == 0 {
+        return Ok(None);
+    }
+    let frames = rest.get(..length).ok_or(Malformed::Short(RECORD_LEN + rest.len()))?;
+    let frame = |chunk: &[u8]| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(chunk);
+        format!("{:#x}", u64::from_ne_bytes(bytes))
+    };
+    Ok(Some(Stack { user: frames.chunks_exact(8).map(frame).collect() }))
+}
+
+/// Names of `include/net/tcp_states.h`.
+fn state_name(state: u8) -> String {
+    let names = [
+        "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+        "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
+    ];
+    let name = usize::from(state).checked_sub(1).and_then(|index| names.get(index));
+    name.map_or_else(|| state.to_string(), |name| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Decoding of hand-made records, of every prefix of one, and of noise.
+
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+use super::*;
+
+fn record() -> Record {
+    let mut record = Record::new_zeroed();
+    record.kind = Kind::CLOSE;
+    record.cause = Cause::CloseUnread.code();
+    record.source = Source::BOTH;
+    record.attribution = AttributionCode::CURRENT;
+    record.role = RoleCode::CLIENT;
+    record.time_ns = 3_000_000;
+    record.born_ns = 1_000_000;
+    record.old_state = 1;
+    record.tgid = 42;
+    record.pid = 43;
+    record.unread_bytes = 4_022;
+    record.flags = record_flag::RESET_SENT;
+    record.present = present::UNREAD | present::STATE | present::ENDPOINTS;
+    record.endpoints.local = [0, 0, 0xffff_u32.to_be(), u32::from_ne_bytes([10, 0, 0, 5])];
+    record.endpoints.peer = [0, 0, 0xffff_u32.to_be(), u32::from_ne_bytes([10, 1, 2, 3])];
+    record.endpoints.peer_port = 6443;
+    record.stack_bytes = 16;
+    record
+}
+
+fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
+    let reasons = Reasons::default();
+    Decoder { clock: Clock::with_offset(0), reasons: &reasons, host: "node-7" }.decode(bytes, 7)
+}
+
+fn whole() -> Vec<u8> {
+    let mut bytes = record().as_bytes().to_vec();
+    bytes.extend(0x1000_u64.to_ne_bytes());
+    bytes.extend(0x2000_u64.to_ne_bytes());
+    bytes
+}
+
+#[test]
+fn a_whole_record_becomes_an_event() {
+    let event = decode(&whole()).unwrap();
+    let Body::Close(finding) = event.body else { panic!("not a close") };
+    assert_eq!(finding.network.unwrap().peer, Endpoint { address: "10.1.2.3".to_owned(), port: 6443 });
+    assert_eq!(finding.tcp.duration_ms, Some(2.0));
+    assert_eq!(finding.tcp.state.as_deref(), Some("ESTABLISHED"));
+    assert_eq!(finding.tcp.kernel_reason, None);
+    assert_eq!(finding.stack.unwrap().user, ["0x1000", "0x2000"]);
+}
+
+#[test]
+fn every_prefix_of_a_record_is_refused() {
+    let bytes = whole();
+    for length in 0..bytes.len() {
+        assert!(matches!(decode(&bytes[..length]), Err(Malformed::Short(_))), "prefix of {length} bytes");
+    }
+}
+
+#[test]
+fn noise_is_decoded_or_refused_but_never_panics() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..20_000 {
+        let mut bytes = whole();
+        for byte in &mut bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if state >> 61 == 0 {
+                *byte = (state >> 32) as u8;
+            }
+        }
+        let _ = decode(&bytes);
+    }
+}
+
+#[test]
+fn an_unknown_code_is_named() {
+    let mut record = record();
+    record.cause = 99;
+    assert_eq!(decode(record.as_bytes()), Err(Malformed::Code("cause", 99)));
+}

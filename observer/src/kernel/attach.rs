@@ -1,0 +1,267 @@
+//! Loading and attaching: the plans are tried in order, each complete or not at all.
+
+use std::{
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    Btf, Ebpf, EbpfLoader, Endianness, VerifierLogLevel, include_bytes_aligned,
+    maps::{MapData, RingBuf},
+    programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError},
+};
+use observer_ebpf::{Field, Layout};
+use zerocopy::IntoBytes as _;
+
+use super::{
+    btf::{self, KernelTypes},
+    filters,
+    plan::{Coverage, Plan},
+    reasons::Reasons,
+    refusal,
+    settings::Abilities,
+    totals::{self, Tally},
+};
+use crate::options::Options;
+
+/// The kernel object, built by `cargo xtask ebpf` and committed.
+static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/conn-observer.bpf.o");
+
+/// Tracepoints of every plan, as program and tracepoint. The order is the order of attaching: what ends an act comes
+/// before what begins one, so that nothing is noted that nobody will end.
+const TRACEPOINTS: [(&str, &str); 3] = [
+    ("destroy_sock", "tcp_destroy_sock"),
+    ("send_reset", "tcp_send_reset"),
+    ("set_state", "inet_sock_set_state"),
+];
+
+/// Tracepoints that follow children.
+const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
+    [("process_fork", "sched_process_fork"), ("process_free", "sched_process_free")];
+
+/// A plan that the kernel did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The plan.
+    pub plan: Plan,
+    /// The hook that failed, as `fentry/__tcp_close`.
+    pub hook: String,
+    /// The kernel's error.
+    pub error: String,
+}
+
+/// An attached observer. Dropping it detaches everything: the kernel holds nothing but by these file descriptors.
+pub struct Attached {
+    ebpf: Ebpf,
+    program_fds: Vec<i32>,
+    /// The plan in force.
+    pub plan: Plan,
+    /// Hooks attached, as `tp_btf/tcp_send_reset`.
+    pub hooks: Vec<String>,
+    /// Plans that were tried before, and why they failed.
+    pub refused: Vec<Refused>,
+    /// Limits of what is seen.
+    pub coverage: Vec<Coverage>,
+    /// Kernel fields that BTF did not show.
+    pub missing_fields: Vec<&'static str>,
+    /// Names of reset reasons.
+    pub reasons: Arc<Reasons>,
+}
+
+impl Attached {
+    /// Takes the reading end of the ring; once.
+    ///
+    /// # Errors
+    /// When it was taken, or cannot be mapped.
+    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
+        let map = self.ebpf.take_map("EVENTS").context("the ring was taken already")?;
+        RingBuf::try_from(map).context("cannot map the ring buffer")
+    }
+
+    /// Totals and statistics until now.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn tally(&self) -> Result<Tally> {
+        totals::read(&self.ebpf, &self.program_fds)
+    }
+
+    /// Detaches every hook; maps stay readable. In the order of attaching, reversed.
+    pub fn detach(&mut self) {
+        for (_, program) in self.ebpf.programs_mut() {
+            let unloaded = match program {
+                Program::BtfTracePoint(program) => program.unload(),
+                Program::FEntry(program) => program.unload(),
+                Program::KProbe(program) => program.unload(),
+                _ => Ok(()),
+            };
+            // A program that was never loaded has nothing to unload.
+            drop(unloaded);
+        }
+        self.program_fds.clear();
+    }
+}
+
+/// Loads and attaches the first plan that the kernel takes.
+///
+/// # Errors
+/// Without BTF or a required field, or when every plan was refused: names each hook and the kernel's error.
+pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
+    raise_memlock_limit();
+    let types = KernelTypes::from_file(Path::new(btf::VMLINUX))?;
+    let (layout, missing) = types.layout();
+    if let Some(field) = missing.iter().find(|field| field.required) {
+        bail!(
+            "kernel BTF has no {}.{} of {} bytes, which is needed for {}: this kernel is not supported; please report \
+             it with the output of `uname -r`",
+            field.container, field.path, field.width, field.needed_for
+        );
+    }
+    let abilities = Abilities::of(&types)?;
+    let reasons = Reasons::of(&types);
+    let btf = Btf::parse_file(btf::VMLINUX, Endianness::default()).context("cannot parse the kernel's BTF")?;
+    let mut refused = Vec::new();
+    for plan in options.hooks.plans() {
+        match try_plan(plan, options, &abilities, &types, &layout, &reasons, &btf, command)? {
+            Ok((ebpf, hooks, program_fds)) => {
+                return Ok(Attached {
+                    ebpf,
+                    program_fds,
+                    plan,
+                    hooks,
+                    refused,
+                    coverage: coverage(plan, &abilities, &missing),
+                    missing_fields: missing.iter().map(|field| field.name).collect(),
+                    reasons: Arc::new(reasons),
+                });
+            }
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    let list: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.hook, one.error)).collect();
+    bail!(
+        "the kernel refused every hook ({}; lockdown: {}); try --hooks auto, and check that BPF is allowed here \
+         (sysctl kernel.unprivileged_bpf_disabled does not matter for root, a container's seccomp profile does)",
+        list.join("; "),
+        refusal::lockdown()
+    )
+}
+
+type Tried = Result<(Ebpf, Vec<String>, Vec<i32>), Refused>;
+
+#[expect(clippy::too_many_arguments, reason = "one call site; the arguments are what attach() found")]
+fn try_plan(
+    plan: Plan,
+    options: &Options,
+    abilities: &Abilities,
+    types: &KernelTypes,
+    layout: &Layout,
+    reasons: &Reasons,
+    btf: &Btf,
+    command: Option<u32>,
+) -> Result<Tried> {
+    let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
+    let settings = abilities.settings(options, plan);
+    let causes = reasons.causes();
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(btf))
+        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .override_global("LAYOUT", layout.as_bytes(), true)
+        .override_global("SETTINGS", settings.as_bytes(), true)
+        .override_global("REASON_CAUSES", causes.as_slice(), true)
+        .map_max_entries("EVENTS", options.ring_bytes);
+    let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
+    filters::install(&mut ebpf, &options.filters, command)?;
+
+    let mut hooks = Vec::new();
+    let mut fds = Vec::new();
+    let mut hook = |name: String, attached: Result<i32, ProgramError>| match attached {
+        Ok(fd) => {
+            hooks.push(name);
+            fds.push(fd);
+            Ok(())
+        }
+        Err(error) => Err(Refused { plan, hook: name, error: refusal::errno_text(&error) }),
+    };
+    let mut all = || -> Result<(), Refused> {
+        // The hook that may be refused comes first: nothing else is loaded in vain.
+        match plan {
+            Plan::Fentry => hook(format!("fentry/{close}"), load_fentry(&mut ebpf, close, btf))?,
+            Plan::Kprobe => hook(format!("kprobe/{close}"), load_kprobe(&mut ebpf, close))?,
+            Plan::Tracepoint => {}
+        }
+        let family = if options.filters.children { &FAMILY_TRACEPOINTS[..] } else { &[] };
+        for (program, tracepoint) in family.iter().chain(&TRACEPOINTS) {
+            hook(format!("tp_btf/{tracepoint}"), load_tracepoint(&mut ebpf, program, tracepoint, btf))?;
+        }
+        Ok(())
+    };
+    Ok(match all() {
+        Ok(()) => Ok((ebpf, hooks, fds)),
+        Err(refusal) => Err(refusal),
+    })
+}
+
+// Function hooks are attached as soon as they are loaded: a kernel may load a program and refuse to place it. Closes
+// seen before the other hooks are there leave a note behind, which the socket's next life overwrites.
+fn load_fentry(ebpf: &mut Ebpf, function: &str, btf: &Btf) -> Result<i32, ProgramError> {
+    let program: &mut FEntry = program(ebpf, "close_fentry")?.try_into()?;
+    program.load(function, btf)?;
+    program.attach()?;
+    Ok(program.fd()?.as_fd().as_raw_fd())
+}
+
+fn load_kprobe(ebpf: &mut Ebpf, function: &str) -> Result<i32, ProgramError> {
+    let program: &mut KProbe = program(ebpf, "close_kprobe")?.try_into()?;
+    program.load()?;
+    program.attach(function, 0)?;
+    Ok(program.fd()?.as_fd().as_raw_fd())
+}
+
+fn load_tracepoint(ebpf: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<i32, ProgramError> {
+    let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
+    program.load(tracepoint, btf)?;
+    program.attach()?;
+    Ok(program.fd()?.as_fd().as_raw_fd())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
+    ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName { name: name.to_owned() })
+}
+
+/// The plan's own limits, and those of this kernel.
+fn coverage(plan: Plan, abilities: &Abilities, missing: &[&'static Field]) -> Vec<Coverage> {
+    let mut limits = plan.coverage();
+    if !abilities.has_reasons() {
+        limits.push(Coverage {
+            what: "kernel_reason".to_owned(),
+            limit: "this kernel gives no reset reasons: causes are predicted, and RSTs for which it finds no full \
+                    socket (data_after_timewait, no_socket) are not seen"
+                .to_owned(),
+        });
+    }
+    if !abilities.probe_read() {
+        limits.push(Coverage {
+            what: "no_socket".to_owned(),
+            limit: "lockdown=confidentiality forbids reading packets: RSTs without a socket have no addresses"
+                .to_owned(),
+        });
+    }
+    for field in missing {
+        limits.push(Coverage {
+            what: field.needed_for.to_owned(),
+            limit: format!("kernel BTF has no {}.{} of {} bytes", field.container, field.path, field.width),
+        });
+    }
+    limits
+}
+
+/// Needed before 5.11, where maps count against RLIMIT_MEMLOCK; refused without CAP_SYS_RESOURCE, which is fine
+/// everywhere else.
+fn raise_memlock_limit() {
+    let limit = rustix::process::Rlimit { current: None, maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, limit);
+}

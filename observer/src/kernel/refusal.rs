@@ -1,0 +1,108 @@
+//! Why the kernel refuses, in one sentence with a remedy.
+
+use std::{fs, io};
+
+use anyhow::{Result, bail};
+
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+/// Inode of the initial PID namespace (`include/linux/proc_ns.h`, PROC_PID_INIT_INO).
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Checks what can be known before the first program is loaded.
+///
+/// # Errors
+/// One sentence: what is missing and what to do about it.
+pub fn preflight() -> Result<()> {
+    let effective = effective_capabilities()?;
+    let has = |capability: u32| effective & (1 << capability) != 0;
+    if !has(CAP_SYS_ADMIN) {
+        let missing: Vec<&str> =
+            [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
+                .into_iter()
+                .filter(|(capability, _)| !has(*capability))
+                .map(|(_, name)| name)
+                .collect();
+        if !missing.is_empty() {
+            bail!(
+                "no permission to load BPF programs: this process lacks {}; run it as root (sudo conn-observer …) or \
+                 grant CAP_BPF and CAP_PERFMON",
+                missing.join(" and ")
+            );
+        }
+    }
+    if !fs::exists(super::btf::VMLINUX).unwrap_or(false) {
+        bail!(
+            "this kernel shows no BTF at {}: conn-observer takes every offset from it; boot a kernel built with \
+             CONFIG_DEBUG_INFO_BTF=y (every mainstream distribution since 2021), or mount /sys",
+            super::btf::VMLINUX
+        );
+    }
+    match fs::read_link("/proc/self/ns/pid") {
+        Ok(link) if link.as_os_str() != INITIAL_PID_NAMESPACE => bail!(
+            "running in a PID namespace of its own, where the kernel's process ids mean nothing; run on the host or \
+             with the host's PID namespace (docker run --pid=host, hostPID: true)"
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn effective_capabilities() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    match line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()) {
+        Some(mask) => Ok(mask),
+        None => bail!("cannot read CapEff in /proc/self/status: mount /proc"),
+    }
+}
+
+/// The lockdown level in force, or `none`.
+pub(crate) fn lockdown() -> String {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let level = text.split('[').nth(1).and_then(|rest| rest.split(']').next());
+    level.unwrap_or("none").to_owned()
+}
+
+/// `EPERM (Operation not permitted)`, from an error and its causes; the innermost system error wins.
+pub(crate) fn errno_text(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut found = None;
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(io) = current.downcast_ref::<io::Error>() {
+            found = io.raw_os_error().or(found);
+        }
+        next = current.source();
+    }
+    let Some(errno) = found else { return first_line(&error.to_string()) };
+    let name = match errno {
+        libc::EPERM => "EPERM",
+        libc::EACCES => "EACCES",
+        libc::EINVAL => "EINVAL",
+        libc::ENOENT => "ENOENT",
+        libc::ENOMEM => "ENOMEM",
+        libc::E2BIG => "E2BIG",
+        libc::EBUSY => "EBUSY",
+        libc::ENOTSUP => "ENOTSUP",
+        libc::ENOSYS => "ENOSYS",
+        _ => return io::Error::from_raw_os_error(errno).to_string(),
+    };
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    format!("{name} ({})", text.split(" (os error").next().unwrap_or_default())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_errno_is_named() {
+        let error = anyhow::Error::from(io::Error::from_raw_os_error(libc::EPERM)).context("load");
+        assert_eq!(errno_text(error.as_ref()), "EPERM (Operation not permitted)");
+    }
+}

@@ -1,0 +1,108 @@
+//! The frozen settings of the programs, from the options and the kernel's BTF.
+
+use observer_ebpf::{ABSENT, Cause, Filters, Settings, TaskAccess};
+
+use super::{
+    btf::{KernelTypes, SockFlags},
+    plan::Plan,
+    refusal,
+};
+use crate::options::Options;
+
+/// Position of `reason` in `tcp_send_reset(sk, skb, reason)`: the programs read it there and nowhere else.
+const REASON_POSITION: u32 = 2;
+
+/// Bytes in the ring at which the reader is woken before its time.
+const WAKE_BYTES_MOST: u32 = 256 << 10;
+
+/// What the running kernel allows, found once.
+pub(crate) struct Abilities {
+    flags: SockFlags,
+    reason_arg: u32,
+    repair: (u32, u32),
+    probe_read: bool,
+    task_btf: bool,
+}
+
+impl Abilities {
+    /// Looks at BTF and the lockdown state.
+    ///
+    /// # Errors
+    /// When a flag without which nothing can be told is missing.
+    pub(crate) fn of(types: &KernelTypes) -> anyhow::Result<Self> {
+        let reason = types.tracepoint_enum_arg("tcp_send_reset", "sk_rst_reason");
+        Ok(Self {
+            flags: SockFlags::of(types)?,
+            reason_arg: reason.filter(|position| *position == REASON_POSITION).unwrap_or(ABSENT),
+            repair: types.bit_field("tcp_sock", "repair").unwrap_or((ABSENT, 0)),
+            probe_read: refusal::lockdown() != "confidentiality",
+            // The helper came in 5.11, with the enumerator of its name.
+            task_btf: types.enumerators("bpf_func_id").contains_key("BPF_FUNC_get_current_task_btf"),
+        })
+    }
+
+    /// Whether the kernel tells why it resets.
+    pub(crate) fn has_reasons(&self) -> bool {
+        self.reason_arg != ABSENT
+    }
+
+    /// Whether packet headers may be read.
+    pub(crate) fn probe_read(&self) -> bool {
+        self.probe_read
+    }
+
+    /// The settings for a plan.
+    pub(crate) fn settings(&self, options: &Options, plan: Plan) -> Settings {
+        let task_access = match (self.task_btf, self.probe_read) {
+            (true, _) => TaskAccess::BTF,
+            (false, true) => TaskAccess::PROBE,
+            (false, false) => TaskAccess::NONE,
+        };
+        Settings {
+            filters: filter_bits(options),
+            causes: cause_mask(options),
+            min_unread: options.filters.min_unread,
+            stack_depth: options.stack_depth,
+            wake_bytes: if options.latency.is_zero() { 0 } else { (options.ring_bytes / 4).min(WAKE_BYTES_MOST) },
+            task_access,
+            probe_read: u32::from(self.probe_read),
+            close_hook: u32::from(plan.has_close_hook()),
+            reason_arg: self.reason_arg,
+            children: u32::from(options.filters.children),
+            sock_dead: self.flags.dead,
+            sock_done: self.flags.done,
+            sock_linger: self.flags.linger,
+            repair_offset: self.repair.0,
+            repair_mask: self.repair.1,
+        }
+    }
+}
+
+fn filter_bits(options: &Options) -> u32 {
+    let filters = &options.filters;
+    let bits = [
+        (!filters.pids.is_empty() || options.has_command(), Filters::PID),
+        (!filters.comms.is_empty(), Filters::COMM),
+        (!filters.uids.is_empty(), Filters::UID),
+        (!filters.ports.is_empty(), Filters::PORT),
+        (!filters.peers.is_empty(), Filters::PEER),
+        (!filters.netns.is_empty(), Filters::NETNS),
+    ];
+    bits.iter().filter(|(on, _)| *on).fold(0, |mask, (_, bit)| mask | bit)
+}
+
+/// Causes to report: those asked for, or all but the ones that are not findings by themselves.
+fn cause_mask(options: &Options) -> u32 {
+    let filters = &options.filters;
+    let mut mask = if filters.causes.is_empty() {
+        let quiet = [Cause::CLEAN, Cause::NO_SOCKET];
+        let all = Cause::ALL.iter().map(|(code, _)| *code);
+        all.filter(|code| !quiet.contains(code)).fold(0, |mask, code| mask | Cause::bit(code))
+    } else {
+        filters.causes.iter().fold(0, |mask, cause| mask | Cause::bit(cause.code()))
+    };
+    if filters.all_closes {
+        mask |= Cause::bit(Cause::CLEAN);
+    }
+    mask
+}

@@ -1,0 +1,111 @@
+//! Totals and statistics read back from the programs' per-CPU maps.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    Ebpf,
+    maps::{MapError, PerCpuArray, PerCpuHashMap},
+};
+use observer_ebpf::{Stat, Total, TotalKey};
+
+/// A snapshot of everything counted since the hooks were attached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By namespace inode and cause code, in that order.
+    pub totals: Vec<NamespaceTotal>,
+    /// Prediction and the kernel's reason disagreed.
+    pub disagreements: u64,
+    /// RSTs withheld since a process filter is on and nobody knows the process.
+    pub unattributed: u64,
+    /// Runs of a program that the kernel skipped, since it was running on that CPU already.
+    pub missed: u64,
+    /// Things that did not fit a map of the programs.
+    pub overflow: u64,
+}
+
+/// Totals of one namespace and cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamespaceTotal {
+    /// Namespace inode; 0 when it could not be read.
+    pub netns: u32,
+    /// Cause code.
+    pub cause: u8,
+    /// The sums over all CPUs.
+    pub total: Total,
+}
+
+impl Tally {
+    /// Findings offered to the ring.
+    #[must_use]
+    pub fn submitted(&self) -> u64 {
+        self.totals.iter().map(|entry| entry.total.submitted).sum()
+    }
+
+    /// Findings for which the ring had no room.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.totals.iter().map(|entry| entry.total.lost).sum()
+    }
+
+    /// Lost findings by cause code.
+    #[must_use]
+    pub fn lost_by_cause(&self) -> BTreeMap<u8, u64> {
+        let mut lost = BTreeMap::new();
+        for entry in self.totals.iter().filter(|entry| entry.total.lost > 0) {
+            *lost.entry(entry.cause).or_insert(0) += entry.total.lost;
+        }
+        lost
+    }
+}
+
+/// Reads totals and statistics.
+///
+/// # Errors
+/// When a map cannot be read.
+pub(crate) fn read(ebpf: &Ebpf, programs: &[i32]) -> Result<Tally> {
+    let map = ebpf.map("TOTALS").context("the kernel object has no map TOTALS")?;
+    let totals: PerCpuHashMap<_, [u32; 2], [u64; 5]> = PerCpuHashMap::try_from(map)?;
+    let mut found = BTreeMap::new();
+    for key in totals.keys() {
+        let key = key.context("cannot read the totals")?;
+        match totals.get(&key, 0) {
+            Ok(values) => {
+                let key = TotalKey { netns: key[0], cause: key[1] };
+                found.insert(key, values.iter().fold(Total::default(), |sum, one| add(sum, *one)));
+            }
+            Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error).context("cannot read the totals"),
+        }
+    }
+    let map = ebpf.map("STATS").context("the kernel object has no map STATS")?;
+    let stats: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
+    let stat = |slot: u32| -> Result<u64> { Ok(stats.get(&slot, 0)?.iter().sum()) };
+    Ok(Tally {
+        totals: found
+            .into_iter()
+            .map(|(key, total)| NamespaceTotal { netns: key.netns, cause: key.cause as u8, total })
+            .collect(),
+        disagreements: stat(Stat::DISAGREEMENTS)?,
+        unattributed: stat(Stat::UNATTRIBUTED)?,
+        overflow: stat(Stat::TOTALS_FULL)? + stat(Stat::NOTES_FULL)? + stat(Stat::PIDS_FULL)?,
+        missed: programs.iter().map(|fd| recursion_misses(*fd)).sum(),
+    })
+}
+
+fn add(sum: Total, one: [u64; 5]) -> Total {
+    Total {
+        acts: sum.acts + one[0],
+        resets: sum.resets + one[1],
+        unread_bytes: sum.unread_bytes + one[2],
+        submitted: sum.submitted + one[3],
+        lost: sum.lost + one[4],
+    }
+}
+
+/// `recursion_misses` of a program (`/proc/self/fdinfo`, 5.12 and later; 0 before).
+fn recursion_misses(fd: i32) -> u64 {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}

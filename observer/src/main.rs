@@ -1,0 +1,44 @@
+//! The program: parses, runs, and turns the outcome into an exit status.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use conn_observer::{
+    cli::{Cli, Task},
+    event, observe,
+};
+
+/// It could not run.
+const CANNOT_RUN: u8 = 2;
+
+fn main() -> ExitCode {
+    // clap exits with 2 on a wrong command line, and with 0 after --help.
+    match Cli::parse().task().and_then(perform) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("conn-observer: {error:#}");
+            ExitCode::from(CANNOT_RUN)
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<u8> {
+    match task {
+        Task::Schema => {
+            let schema = schemars::schema_for!(event::Event);
+            let text = serde_json::to_string_pretty(&schema).context("cannot render the schema")?;
+            // A closed pipe is the reader's choice.
+            let _ = writeln!(std::io::stdout(), "{text}");
+            Ok(0)
+        }
+        Task::Observe(options) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("cannot start the event loop")?;
+            let outcome = runtime.block_on(observe::run(&options))?;
+            Ok(if outcome.failed { 1 } else { outcome.command.unwrap_or(0) })
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A finding as one plain sentence.
+
+use std::fmt::Write as _;
+
+use observer_ebpf::Kind;
+
+use crate::{
+    cause::Cause,
+    event::{Attribution, Finding, Role},
+};
+
+/// The sentence of a finding; `kind` is the record's.
+#[must_use]
+pub fn of(finding: &Finding, kind: u8) -> String {
+    let mut text = String::with_capacity(128);
+    // Writing to a string cannot fail.
+    let _ = if kind == Kind::CLOSE { close(&mut text, finding) } else { reset(&mut text, finding) };
+    text
+}
+
+fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    who(text, finding)?;
+    text.push_str(" closed ");
+    connection(text, finding)?;
+    let unread = finding.tcp.unread_bytes.unwrap_or(0);
+    match finding.cause {
+        Cause::CloseUnread if finding.tcp.reset_sent => {
+            write!(text, " with {} unread {}: the kernel sent RST", thousands(u64::from(unread)), bytes(unread))
+        }
+        Cause::CloseUnread => write!(
+            text,
+            " with {} unread {} after the connection was reset: no RST of its own",
+            thousands(u64::from(unread)),
+            bytes(unread)
+        ),
+        Cause::ClosePhantom => {
+            text.write_str(" with nothing unread, but this kernel took re-delivered bytes for unread ones and sent RST")
+        }
+        Cause::LingerZero => text.write_str(" with SO_LINGER set to zero: the kernel sent RST"),
+        Cause::Linger2Timeout => text.write_str(" with TCP_LINGER2 below zero in FIN_WAIT2: the kernel sent RST"),
+        Cause::Clean => text.write_str(" in order"),
+        other => write!(text, " ({other})"),
+    }
+}
+
+fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    let reason = finding.tcp.kernel_reason.as_deref().unwrap_or("unknown reason");
+    match (finding.cause, finding.process.as_ref().map(|process| process.attribution)) {
+        (Cause::Disconnect, _) => {
+            who(text, finding)?;
+            text.push_str(" disconnected ");
+            connection(text, finding)?;
+            text.write_str(" with connect(AF_UNSPEC): the kernel sent RST")
+        }
+        (Cause::ListenerClose, _) => {
+            who(text, finding)?;
+            text.push_str(" closed a listener before it accepted ");
+            connection(text, finding)?;
+            text.write_str(": the kernel sent RST")
+        }
+        (Cause::AdminKill, _) => {
+            who(text, finding)?;
+            text.push_str(" killed ");
+            connection(text, finding)?;
+            text.write_str(": the kernel sent RST")
+        }
+        (Cause::DataAfterClose | Cause::DataAfterTimewait, Some(Attribution::Closer)) => {
+            text.push_str("the kernel sent RST to data that came ");
+            if let Some(delay) = finding.tcp.closed_ms_ago {
+                write!(text, "{delay} ms ")?;
+            }
+            text.push_str("after ");
+            who(text, finding)?;
+            text.push_str(" had closed ");
+            connection(text, finding)
+        }
+        (cause, attribution) => {
+            text.push_str("the kernel sent RST on ");
+            connection(text, finding)?;
+            write!(text, ": {cause} ({reason})")?;
+            if attribution == Some(Attribution::Closer) {
+                text.push_str(", closed before by ");
+                who(text, finding)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    match &finding.process {
+        Some(process) => write!(text, "{}[{}]", process.comm, process.pid),
+        None => text.write_str("someone"),
+    }
+}
+
+fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    let Some(network) = &finding.network else { return text.write_str("an unknown connection") };
+    let end = |address: &str, port: u16| {
+        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+    };
+    let local = end(&network.local.address, network.local.port);
+    let peer = end(&network.peer.address, network.peer.port);
+    // The arrow points the way the connection was opened.
+    match network.role {
+        Some(Role::Server) => write!(text, "{local} ← {peer}"),
+        Some(Role::Client) => write!(text, "{local} → {peer}"),
+        None => write!(text, "{local} – {peer}"),
+    }
+}
+
+fn bytes(count: u32) -> &'static str {
+    if count == 1 { "byte" } else { "bytes" }
+}
+
+/// `4,022`
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(4_022), "4,022");
+        assert_eq!(thousands(1_048_576), "1,048,576");
+    }
+}

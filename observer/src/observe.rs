@@ -1,0 +1,262 @@
+//! One run, from attaching to the last line.
+//!
+//! Its order, each step for a reason:
+//! 1. the output opens, so that a bad path fails before anything else;
+//! 2. COMMAND is forked and waits, so that its id is known;
+//! 3. the hooks are attached, then `started` is written: traffic made after reading it is seen;
+//! 4. COMMAND is released: its first instruction is seen;
+//! 5. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
+//! 6. the hooks are detached, the ring is drained, the totals are read;
+//! 7. `loss` and `stopped` are written, the output is flushed.
+
+use std::{future::pending, process::ExitStatus, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use aya::maps::{MapData, RingBuf};
+use rustix::process::Signal;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    select,
+    signal::unix::{Signal as SignalStream, SignalKind, signal},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout},
+};
+
+use crate::{
+    command::{self, Child},
+    kernel::{self, Attached, Tally},
+    options::Options,
+    output::Output,
+    stream::Stream,
+};
+
+/// Rendered bytes at which the ring is left alone until they are taken.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// How long the last lines may take to be written.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often losses are looked up and the clocks are read.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest time between two looks at the ring and the output.
+const LONGEST_TICK: Duration = Duration::from_millis(250);
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// A cause of `--fail-on` was seen.
+    pub failed: bool,
+    /// Exit status of COMMAND, as a shell tells it.
+    pub command: Option<u8>,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Signal(Signal),
+    Ended(ExitStatus),
+    Ring,
+    Room,
+    Deadline,
+    Closed,
+}
+
+/// Observes as the options say.
+///
+/// # Errors
+/// When it cannot start, or cannot write what it saw.
+pub async fn run(options: &Options) -> Result<Outcome> {
+    check(options)?;
+    let output = match &options.output {
+        Some(path) => Output::file(path)?,
+        None => Output::stdout()?,
+    };
+    let mut child = None;
+    if options.has_command() {
+        child = Some(Child::prepare(&options.command, options.output.is_some())?);
+    }
+    let mut signals = Signals::install()?;
+    let mut attached = kernel::attach(options, child.as_ref().map(Child::pid))?;
+    // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
+    let mut ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
+        .map_err(|error| anyhow::Error::msg(error.to_string()))
+        .context("cannot wait for the ring buffer")?;
+    let reasons = Arc::clone(&attached.reasons);
+    let mut stream = Stream::new(options, &reasons);
+    stream.started(options, &attached);
+    let mut status = None;
+    let reason = follow(options, &mut stream, &attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
+        .await?;
+    attached.detach();
+    drain(&mut stream, ring.get_mut());
+    let tally = attached.tally()?;
+    stream.stopped(reason, &tally);
+    flush(stream.take(), output).await?;
+    Ok(Outcome { failed: failed(options, &tally), command: status.map(command::exit_code) })
+}
+
+/// Checks that need the system, before anything is started.
+fn check(options: &Options) -> Result<()> {
+    kernel::preflight()?;
+    for pid in &options.filters.pids {
+        if !std::fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
+            bail!("no process {pid}: --pid wants the id of a running process");
+        }
+    }
+    Ok(())
+}
+
+/// Step 3 to 5; why it ended.
+#[expect(clippy::too_many_arguments, reason = "the parts of one run, each owned by `run`")]
+async fn follow(
+    options: &Options,
+    stream: &mut Stream<'_>,
+    attached: &Attached,
+    ring: &mut AsyncFd<RingBuf<MapData>>,
+    output: &Output,
+    mut child: Option<&mut Child>,
+    signals: &mut Signals,
+    status: &mut Option<ExitStatus>,
+) -> Result<&'static str> {
+    let Ok(permit) = output.reserve().await else { return Ok("pipe") };
+    permit.send(stream.take());
+    if let Some(child) = child.as_deref_mut() {
+        child.release()?;
+    }
+    let mut tick = ticker(options.latency);
+    let deadline = options.duration.map(|duration| Instant::now() + duration);
+    let mut upkeep = Instant::now() + UPKEEP_INTERVAL;
+    let mut signalled = false;
+    loop {
+        let hungry = stream.waiting() < BATCH_BYTES;
+        let wake = select! {
+            biased;
+            signal = signals.next() => Wake::Signal(signal),
+            ended = ended(child.as_deref_mut()) => Wake::Ended(ended?),
+            () = until(deadline) => Wake::Deadline,
+            permit = output.reserve(), if stream.waiting() > 0 => match permit {
+                Ok(permit) => {
+                    permit.send(stream.take());
+                    Wake::Room
+                }
+                Err(_) => Wake::Closed,
+            },
+            ready = ring.readable_mut(), if hungry => {
+                ready.context("cannot wait for the ring buffer")?.clear_ready();
+                Wake::Ring
+            }
+            _ = tick.tick() => Wake::Ring,
+        };
+        match wake {
+            Wake::Signal(signal) => match child.as_deref() {
+                // COMMAND decides when it ends; a second signal insists.
+                Some(child) if !signalled => {
+                    signalled = true;
+                    child.signal(signal);
+                }
+                _ => return Ok("signal"),
+            },
+            Wake::Ended(ended) => {
+                *status = Some(ended);
+                return Ok("command");
+            }
+            Wake::Deadline => return Ok("duration"),
+            Wake::Closed => return Ok("pipe"),
+            Wake::Room => {}
+            Wake::Ring => {
+                if hungry {
+                    read(stream, ring.get_mut());
+                }
+                if output.abandoned() {
+                    return Ok("pipe");
+                }
+            }
+        }
+        if stream.is_full() {
+            return Ok("count");
+        }
+        if Instant::now() >= upkeep {
+            upkeep = Instant::now() + UPKEEP_INTERVAL;
+            stream.refresh_clock();
+            stream.losses(&attached.tally()?);
+        }
+    }
+}
+
+/// Takes what is in the ring, up to a full batch.
+fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>) {
+    while stream.waiting() < BATCH_BYTES && !stream.is_full() {
+        match ring.next() {
+            Some(record) => stream.record(&record),
+            None => break,
+        }
+    }
+}
+
+/// Takes all that is in the ring: the hooks are gone, so it ends.
+fn drain(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>) {
+    while let Some(record) = ring.next() {
+        stream.record(&record);
+    }
+}
+
+async fn flush(lines: Vec<u8>, output: Output) -> Result<()> {
+    let write = async {
+        if let Ok(permit) = output.reserve().await {
+            permit.send(lines);
+        }
+        output.finish().await
+    };
+    match timeout(FLUSH_LIMIT, write).await {
+        Ok(written) => written,
+        Err(_) => bail!("the reader of the events did not take the last lines within {FLUSH_LIMIT:?}"),
+    }
+}
+
+/// A cause of `--fail-on` passed the filters; what the ring lost counts too.
+fn failed(options: &Options, tally: &Tally) -> bool {
+    let wanted = |code: u8| options.fail_on.iter().any(|cause| cause.code() == code);
+    tally.totals.iter().any(|entry| entry.total.submitted > 0 && wanted(entry.cause))
+}
+
+/// Looks at the ring twice per latency bound. With a bound of zero each record wakes the reader, and the tick only
+/// watches the output.
+fn ticker(latency: Duration) -> Interval {
+    let period = if latency.is_zero() { LONGEST_TICK } else { (latency / 2).min(LONGEST_TICK) };
+    let mut tick = interval(period.max(Duration::from_millis(1)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
+    match child {
+        Some(child) => child.ended().await,
+        None => pending().await,
+    }
+}
+
+/// Signals that end a run.
+struct Signals {
+    interrupt: SignalStream,
+    terminate: SignalStream,
+}
+
+impl Signals {
+    fn install() -> Result<Self> {
+        let install = |kind| signal(kind).context("cannot handle signals");
+        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Signal {
+        select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What cannot be done is said in one line on stderr that names the thing, with exit status 2.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::{env, fs, io, process};
+
+use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns, Root};
+use conn_observer_tests::netns::Netns;
+use conn_observer_tests::observer::{self, Observer};
+use conn_observer_tests::run;
+
+use crate::suite::{Suite, add};
+
+/// The kernel's upper bound of pid_max (PID_MAX_LIMIT): no process ever has this id.
+const NO_PID: &str = "4194304";
+
+/// A user without any privilege.
+const NOBODY: u32 = 65_534;
+
+pub(super) fn tests(suite: &mut Suite) {
+    add!(suite, "contract", [], [
+        a_malformed_argument_is_refused_by_name,
+    ]);
+    add!(suite, "contract", [Bpf], [
+        a_pid_that_does_not_exist_is_refused,
+        a_command_that_is_not_found_is_refused,
+    ]);
+    add!(suite, "contract", [Root], [
+        a_user_without_privilege_is_told_which_capability_is_missing,
+    ]);
+    add!(suite, "contract", [PrivateNetns, Bpf], [
+        a_plan_that_this_kernel_refuses_is_refused_with_its_error,
+    ]);
+}
+
+fn a_malformed_argument_is_refused_by_name() {
+    for (arguments, named) in [
+        (["--peer", "10.0.0.0/33"], "10.0.0.0/33"),
+        (["--peer", "fd00::/129"], "fd00::/129"),
+        (["--peer", "example.org"], "example.org"),
+        (["--cause", "close_unred"], "close_unred"),
+        (["--fail-on", "close_unread,nonsense"], "nonsense"),
+        (["--pid", "-1"], "-1"),
+        (["--pid", "self"], "self"),
+        (["--port", "65536"], "65536"),
+        (["--hooks", "magic"], "magic"),
+        (["--format", "xml"], "xml"),
+        (["--duration", "10 bananas"], "10 bananas"),
+        (["--stack-depth", "65"], "65"),
+        (["--output", "/does/not/exist/events"], "/does/not/exist/events"),
+    ] {
+        run::observer(&arguments).assert_refused(&[named]);
+    }
+}
+
+fn a_pid_that_does_not_exist_is_refused() {
+    run::observer(&["--pid", NO_PID]).assert_refused(&[NO_PID]);
+}
+
+fn a_command_that_is_not_found_is_refused() {
+    run::observer(&["--", "/does/not/exist"]).assert_refused(&["/does/not/exist"]);
+    run::observer(&["--", "no-such-command-anywhere"]).assert_refused(&["no-such-command-anywhere"]);
+}
+
+fn a_user_without_privilege_is_told_which_capability_is_missing() {
+    // The build folder may be closed to others.
+    let copy = Copy::of_binary();
+    let mut command = process::Command::new(&copy.0);
+    command.current_dir("/").uid(NOBODY).gid(NOBODY);
+    // SAFETY: setgroups is a plain system call here, without allocation, between fork and exec.
+    unsafe {
+        command.pre_exec(|| match libc::setgroups(0, std::ptr::null()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
+    }
+    run::run(command).assert_refused(&["CAP_BPF"]);
+}
+
+fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
+    Netns::run(|namespace| {
+        let chosen = Observer::within(namespace, &[]);
+        let refused = chosen.started().at("hooks.refused").as_array().cloned().unwrap_or_default();
+        for row in &refused {
+            let plan = row["plan"].as_str().expect("a plan");
+            let error = row["error"].as_str().expect("an error");
+            let errno = error.split([' ', ':']).next().expect("its first word");
+            let mut command = process::Command::new(observer::binary());
+            command.args(["--hooks", plan]);
+            run::run(command).assert_refused(&[plan, errno]);
+        }
+        assert!(chosen.plan() != "tracepoint" || env::var("CONN_OBSERVER_HOOKS").is_ok() || !refused.is_empty());
+    });
+}
+
+/// A copy of the binary that everybody may run.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of_binary() -> Self {
+        let path = env::temp_dir().join(format!("conn-observer-{}", process::id()));
+        fs::copy(observer::binary(), &path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,19 @@
+//! What the observer is for, with the two binaries and a loopback only, so that it also runs in a bare guest.
+
+mod causes;
+mod exact;
+mod late_data;
+mod owners;
+mod silence;
+mod unread;
+
+use crate::suite::Suite;
+
+pub(crate) fn tests(suite: &mut Suite) {
+    unread::tests(suite);
+    causes::tests(suite);
+    late_data::tests(suite);
+    silence::tests(suite);
+    owners::tests(suite);
+    exact::tests(suite);
+}

@@ -1,0 +1,72 @@
+//! The sums: findings and totals against the kernel's own counters.
+
+use std::net::TcpListener;
+
+use conn_observer_tests::abort;
+use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
+use conn_observer_tests::netns::Netns;
+use conn_observer_tests::observer::Observer;
+use conn_observer_tests::orderly;
+use conn_observer_tests::pair::{Family, Pair, Side};
+
+use crate::suite::{Suite, add};
+
+pub(super) fn tests(suite: &mut Suite) {
+    add!(suite, "core", [PrivateNetns, Bpf], [
+        ten_thousand_mixed_closes_agree_with_the_kernels_counters,
+        totals_count_what_filters_hide,
+    ]);
+}
+
+fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
+    const ROUNDS: u64 = 2_000;
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &[]);
+        let before = namespace.counters();
+        let listener = TcpListener::bind(Family::V4.loopback()).unwrap();
+        let mut unread_bytes = 0;
+        for round in 0..ROUNDS {
+            let side = Side::ALL[round as usize % 2];
+            let bytes = 1 + round % 997;
+            unread_bytes += bytes;
+            abort::unread_on(Pair::through(&listener), side, bytes);
+            abort::linger_zero(Family::V4, side);
+            orderly::close(Family::V4, Side::Client);
+            orderly::close(Family::V4, Side::Server);
+            orderly::eof_not_read(Family::V6);
+        }
+        drop(listener);
+        let delta = namespace.counters().since(&before);
+        let report = observer.stop();
+        assert_eq!(report.total(namespace, "close_unread", "lost"), 0, "the ring is ample");
+        for (cause, counter) in [("close_unread", "TCPAbortOnClose"), ("linger_zero", "TCPAbortOnData")] {
+            assert_eq!(delta.tcp_ext(counter), ROUNDS, "{counter}");
+            assert_eq!(report.count(cause), ROUNDS, "events of {cause}");
+            for field in ["acts", "resets", "submitted"] {
+                assert_eq!(report.total(namespace, cause, field), ROUNDS, "{field} of {cause}");
+            }
+        }
+        assert_eq!(report.events().count() as u64, 2 * ROUNDS, "and nothing else");
+        assert_eq!(delta.tcp("OutRsts"), 2 * ROUNDS);
+        let told: u64 = report.events().map(|event| event.at("tcp.unread_bytes").as_u64().unwrap_or(0)).sum();
+        assert_eq!(told, unread_bytes);
+        assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), unread_bytes);
+        for name in ["disagreements", "missed"] {
+            assert_eq!(report.stopped().number(name), 0, "{name}");
+        }
+    });
+}
+
+fn totals_count_what_filters_hide() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &["--min-unread", "7"]);
+        for _ in 0..10 {
+            abort::unread(Family::V4, Side::Client, 6);
+        }
+        assert_eq!(observer.events_before_fence(), []);
+        let report = observer.stop();
+        assert_eq!(report.total(namespace, "close_unread", "acts"), 11);
+        assert_eq!(report.total(namespace, "close_unread", "submitted"), 1);
+        assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), 67);
+    });
+}

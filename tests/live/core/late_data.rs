@@ -1,0 +1,71 @@
+//! RSTs that softirq sends in the peer's context for data that came too late: the closer is to blame, not the peer.
+
+use conn_observer_tests::abort;
+use conn_observer_tests::act::Act;
+use conn_observer_tests::actor::Actor;
+use conn_observer_tests::event::kernel_at_least;
+use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
+use conn_observer_tests::late;
+use conn_observer_tests::netns::Netns;
+use conn_observer_tests::observer::Observer;
+use conn_observer_tests::orderly;
+use conn_observer_tests::pair::Family;
+
+use crate::suite::{Suite, add};
+
+pub(super) fn tests(suite: &mut Suite) {
+    add!(suite, "core", [PrivateNetns, Bpf], [
+        data_after_close_is_blamed_on_the_closer,
+        data_for_a_timewait_socket_is_blamed_on_the_closer,
+        resets_of_closed_ports_are_shown_only_when_asked_for,
+    ]);
+}
+
+fn data_after_close_is_blamed_on_the_closer() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &[]);
+        for family in Family::ALL {
+            let event = observer.expect("data_after_close", &late::after_close(family));
+            assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
+        }
+        assert_eq!(observer.events_before_fence(), [], "the peer's end has been reset and is empty");
+    });
+}
+
+fn data_for_a_timewait_socket_is_blamed_on_the_closer() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &[]);
+        let acts: Vec<Act> = Family::ALL.into_iter().map(late::after_timewait).collect();
+        let events = observer.events_before_fence();
+        if !kernel_at_least(6, 10) {
+            // There the tracepoint fires with a full socket only, and a time-wait socket is none.
+            assert_eq!(events, []);
+            assert!(observer.declares_limit("timewait"), "{:?}", observer.started());
+            return;
+        }
+        assert_eq!(events.len(), acts.len(), "{events:?}");
+        for (event, act) in events.iter().zip(&acts) {
+            event.assert_is("data_after_timewait", act);
+        }
+    });
+}
+
+fn resets_of_closed_ports_are_shown_only_when_asked_for() {
+    Netns::run(|namespace| {
+        let mut silent = Observer::within(namespace, &[]);
+        let mut asked = Observer::within(namespace, &["--cause", "no_socket,close_unread"]);
+        let mut actor = Actor::spawn();
+        let port = orderly::connection_refused();
+        let fence = actor.play_one(&format!("unread {}", abort::FENCE));
+        assert_eq!(silent.events_before(&fence), []);
+        let shown = asked.events_before(&fence);
+        if !kernel_at_least(6, 10) {
+            assert_eq!(shown, []);
+            assert!(asked.declares_limit("no_socket"), "{:?}", asked.started());
+            return;
+        }
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert_eq!((shown[0].cause(), shown[0].local_port()), ("no_socket", port), "{shown:?}");
+        assert!(shown[0].at("process").is_null(), "nobody is to blame: {shown:?}");
+    });
+}

@@ -1,0 +1,39 @@
+//! The live tests: `cargo test --test live -- [FILTER]`, or one after the other in a guest. Run as root they load the
+//! observer into this kernel; what a machine cannot do is ignored, with the reason on stderr.
+//!
+//! With `--act` this binary is not a test but a process under observation ([`conn_observer_tests::actor`]).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod suite;
+
+mod traffic;
+
+mod core;
+
+mod contract;
+mod loss;
+mod peers;
+
+use std::process::ExitCode;
+
+use conn_observer_tests::{actor, role};
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == actor::FLAG) {
+        return role::main(&words[1..]);
+    }
+    let mut suite = suite::Suite::default();
+    traffic::tests(&mut suite);
+    core::tests(&mut suite);
+    loss::tests(&mut suite);
+    contract::tests(&mut suite);
+    peers::tests(&mut suite);
+    libtest_mimic::run(&Arguments::from_args(), suite.into_trials()).exit_code()
+}

@@ -1,0 +1,2 @@
+//! stub
+pub(super) fn tests(_: &mut crate::suite::Suite) {}

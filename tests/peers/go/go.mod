@@ -1,0 +1,3 @@
+module example.invalid/requests
+
+go 1.19

@@ -1,0 +1,110 @@
+//! Closes that are findings: each sends RST, or leaves data behind on a socket that the peer reset before.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use crate::act::Act;
+use crate::pair::{Family, Pair, Side};
+use crate::sock::{self, State};
+
+/// Unread bytes of the act that marks the end of a test's forbidden acts.
+pub const FENCE: u64 = 7;
+
+/// A connection with exactly `bytes` waiting at the end that is to close, and its peer.
+pub fn with_unread(family: Family, closing: Side, bytes: u64) -> (TcpStream, TcpStream) {
+    let (closing, mut peer) = Pair::roomy(family, bytes).split(closing);
+    leave_unread(&closing, &mut peer, bytes);
+    (closing, peer)
+}
+
+fn leave_unread(closing: &TcpStream, peer: &mut TcpStream, bytes: u64) {
+    peer.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()]).expect("send");
+    sock::wait_readable(closing, bytes);
+}
+
+/// `close_unread`: closes with `bytes` in the receive queue.
+pub fn unread(family: Family, side: Side, bytes: u64) -> Act {
+    close(with_unread(family, side, bytes), bytes)
+}
+
+/// The same on a given connection.
+pub fn unread_on(pair: Pair, side: Side, bytes: u64) -> Act {
+    let (closing, mut peer) = pair.split(side);
+    leave_unread(&closing, &mut peer, bytes);
+    close((closing, peer), bytes)
+}
+
+/// A small unread close by the client, over IPv4.
+pub fn fence() -> Act {
+    unread(Family::V4, Side::Client, FENCE)
+}
+
+/// `close_unread` after the peer's FIN: the FIN takes a sequence number, yet is no byte.
+pub fn unread_behind_fin(family: Family, bytes: u64) -> Act {
+    let (closing, peer) = with_unread(family, Side::Client, bytes);
+    drop(peer);
+    sock::wait_state(&closing, State::CloseWait);
+    let act = Act::of(&closing, bytes);
+    drop(closing);
+    act
+}
+
+/// `linger_zero`: SO_LINGER with zero seconds and an empty queue.
+pub fn linger_zero(family: Family, side: Side) -> Act {
+    let (closing, peer) = Pair::connect(family).split(side);
+    sock::linger_zero(&closing);
+    close((closing, peer), 0)
+}
+
+/// `close_unread` all the same: the kernel looks at the queue before it looks at SO_LINGER.
+pub fn unread_with_linger_zero(bytes: u64) -> Act {
+    let (closing, peer) = with_unread(Family::V4, Side::Client, bytes);
+    sock::linger_zero(&closing);
+    close((closing, peer), bytes)
+}
+
+/// `disconnect`: connect to AF_UNSPEC. The close that follows finds nothing to do.
+pub fn disconnect(family: Family) -> Act {
+    let pair = Pair::connect(family);
+    let act = Act::of(&pair.client, 0);
+    sock::disconnect(&pair.client);
+    act
+}
+
+/// `linger2_timeout`: close in FIN_WAIT2 with a negative TCP_LINGER2.
+pub fn linger2(family: Family) -> Act {
+    let pair = Pair::connect(family);
+    sock::linger2(&pair.client, -1);
+    pair.client.shutdown(std::net::Shutdown::Write).expect("shutdown");
+    sock::wait_state(&pair.client, State::FinWait2);
+    close((pair.client, pair.server), 0)
+}
+
+/// The peer sends `bytes`, then resets (first act, `linger_zero`); then we close (second act): data is lost, but no RST
+/// of ours goes out.
+pub fn peer_reset(bytes: u64) -> [Act; 2] {
+    let (closing, peer) = with_unread(Family::V4, Side::Client, bytes);
+    let (ours, theirs) = (Act::of(&closing, bytes), Act::of(&peer, 0));
+    sock::linger_zero(&peer);
+    drop(peer);
+    sock::wait_state(&closing, State::Close);
+    drop(closing);
+    [theirs, ours]
+}
+
+/// `listener_close`: a connection nobody accepted dies with its listener.
+pub fn listener_with_waiting_connection() -> Act {
+    let listener = std::net::TcpListener::bind(Family::V4.loopback()).expect("listen");
+    let client = TcpStream::connect(listener.local_addr().unwrap()).expect("connect");
+    let mut act = Act::of(&client, 0);
+    (act.local, act.peer) = (act.peer, act.local);
+    drop(listener);
+    act
+}
+
+fn close((closing, peer): (TcpStream, TcpStream), unread: u64) -> Act {
+    let act = Act::of(&closing, unread);
+    drop(closing);
+    drop(peer);
+    act
+}

@@ -1,0 +1,100 @@
+//! What a test needs of this machine. A missing feature makes its tests ignored, with the reason shown, never passed.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{fs, io, mem};
+
+use crate::netns::Netns;
+
+/// Something a test cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// A private network namespace.
+    Netns,
+    /// Loading BPF programs, and the kernel's BTF.
+    Bpf,
+    /// Changing to another user.
+    Root,
+    /// A program in the search path or in `/usr/sbin`.
+    Tool(&'static str),
+    /// A folder of test programs' sources, as in a checkout (not in a guest).
+    Sources,
+}
+
+impl Feature {
+    /// Why it is not here, in one sentence; `None` when it is.
+    pub fn missing(self) -> Option<String> {
+        static NETNS: OnceLock<Option<String>> = OnceLock::new();
+        static BPF: OnceLock<Option<String>> = OnceLock::new();
+        match self {
+            Self::Netns => NETNS.get_or_init(netns).clone(),
+            Self::Bpf => BPF.get_or_init(bpf).clone(),
+            Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
+            Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
+            Self::Sources => (!sources().is_dir()).then(|| format!("{} is not here", sources().display())),
+        }
+    }
+}
+
+/// Where an installed program is. `/usr/bin` comes first: a shim of a version manager starts more than one process.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let folders = ["/usr/bin", "/usr/sbin"].map(PathBuf::from).into_iter().chain(std::env::split_paths(&search));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The programs in other languages, `tests/peers`.
+pub fn sources() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))
+}
+
+fn netns() -> Option<String> {
+    Netns::probe().err().map(|error| format!("no private network namespace can be made here: {error}"))
+}
+
+/// Loads the smallest program of the kind the observer needs at least (`return 0`, raw tracepoint).
+fn bpf() -> Option<String> {
+    if !fs::exists("/sys/kernel/btf/vmlinux").unwrap_or(false) {
+        return Some("the kernel has no BTF (/sys/kernel/btf/vmlinux)".to_owned());
+    }
+    load_program().err().map(|error| format!("BPF programs cannot be loaded here: {error}"))
+}
+
+fn load_program() -> io::Result<()> {
+    const BPF_PROG_LOAD: libc::c_long = 5;
+    const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+    /// The first members of `union bpf_attr` for BPF_PROG_LOAD (include/uapi/linux/bpf.h).
+    #[repr(C)]
+    struct Load {
+        program_type: u32,
+        instruction_count: u32,
+        instructions: u64,
+        license: u64,
+        log_level: u32,
+        log_size: u32,
+        log_buffer: u64,
+        kernel_version: u32,
+        flags: u32,
+    }
+    // r0 = 0; exit
+    let instructions: [u64; 2] = [0xb7, 0x95];
+    let load = Load {
+        program_type: BPF_PROG_TYPE_RAW_TRACEPOINT,
+        instruction_count: 2,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buffer: 0,
+        kernel_version: 0,
+        flags: 0,
+    };
+    // SAFETY: the kernel reads `load` and the two arrays it points to, all alive.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, mem::size_of_val(&load)) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and nobody else knows it.
+    unsafe { libc::close(fd as i32) };
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Data that arrives after a clean close: RST from softirq, in the peer's context, to be blamed on the closer.
+
+use std::io::{Read, Write};
+
+use crate::act::Act;
+use crate::pair::{Family, Pair};
+use crate::sock::{self, State};
+
+/// `data_after_close`: the closed socket still is a full one, as TCP_LINGER2 keeps it in FIN_WAIT2 beyond a minute.
+pub fn after_close(family: Family) -> Act {
+    late(family, Some(120))
+}
+
+/// `data_after_timewait`: with the default timeout the socket becomes a time-wait minisocket in FIN_WAIT2.
+pub fn after_timewait(family: Family) -> Act {
+    late(family, None)
+}
+
+fn late(family: Family, linger2: Option<i32>) -> Act {
+    let Pair { client, mut server } = Pair::connect(family);
+    if let Some(seconds) = linger2 {
+        sock::linger2(&client, seconds);
+    }
+    let act = Act::of(&client, 0);
+    drop(client);
+    assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    server.write_all(b"too late").expect("send");
+    sock::wait_state(&server, State::Close);
+    act
+}

@@ -1,0 +1,37 @@
+//! What the live tests stand on: a private network namespace, the observer as a child process, and makers of every
+//! kind of close.
+//!
+//! A test reads: enter a namespace, start the observer, act, read up to the expected event. Nothing sleeps: an act is
+//! complete when the kernel says so (`FIONREAD`, `SIOCOUTQ`, `TCP_INFO`), and absence is proved by a fence, a
+//! permitted act behind the forbidden ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test harness fails by panicking, with the observer's words beside it"
+)]
+
+pub mod deadline;
+
+pub mod counters;
+pub mod netns;
+pub mod queue;
+
+pub mod act;
+pub mod pair;
+pub mod sock;
+
+pub mod abort;
+pub mod late;
+pub mod orderly;
+
+pub mod actor;
+pub mod role;
+
+pub mod event;
+pub mod observer;
+pub mod run;
+
+pub mod feature;
+pub mod loaded;
+pub mod peer;

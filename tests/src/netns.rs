@@ -1,0 +1,102 @@
+//! A private network namespace for one test: its own loopback, ports, TIME_WAIT sockets and TCP counters.
+//!
+//! A namespace belongs to a thread. The body runs in a new thread, and the threads and processes started there
+//! inherit the namespace; the runner's threads never leave theirs.
+
+use std::ffi::c_int;
+use std::net::Ipv6Addr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::{fs, io, mem, panic, thread};
+
+use crate::counters::Counters;
+
+/// Name of the thread that runs a test body; the observer must report it as the thread's name.
+pub const THREAD_NAME: &str = "test-body";
+
+/// The namespace of the calling thread. Not `Send`: another thread is in another namespace.
+pub struct Netns {
+    inode: u64,
+    _bound_to_thread: std::marker::PhantomData<*const ()>,
+}
+
+impl Netns {
+    /// Runs `body` in a new namespace whose loopback is up. A panic of the body is passed on.
+    pub fn run(body: impl FnOnce(&Netns) + Send) {
+        let result = thread::scope(|scope| {
+            thread::Builder::new()
+                .name(THREAD_NAME.into())
+                .spawn_scoped(scope, || body(&Netns::enter().expect("a private network namespace")))
+                .expect("a thread")
+                .join()
+        });
+        if let Err(cause) = result {
+            panic::resume_unwind(cause);
+        }
+    }
+
+    /// Whether this process may make a namespace.
+    pub fn probe() -> io::Result<()> {
+        thread::spawn(|| Netns::enter().map(drop)).join().expect("the probe does not panic")
+    }
+
+    fn enter() -> io::Result<Self> {
+        // SAFETY: unshare takes no pointers; only the calling thread changes its namespace.
+        check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+        loopback_up()?;
+        let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
+        Ok(Self { inode, _bound_to_thread: std::marker::PhantomData })
+    }
+
+    /// The number the observer calls `network.namespace`.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// The TCP counters of this namespace now.
+    pub fn counters(&self) -> Counters {
+        Counters::read()
+    }
+
+    /// Lets a megabyte wait in a receive queue of any program of this namespace, also of those that never ask for it.
+    pub fn wide_windows(&self) {
+        fs::write("/proc/sys/net/ipv4/tcp_rmem", "4096 6291456 8388608").expect("net.ipv4.tcp_rmem");
+    }
+
+    /// Adds an IPv6 address to the loopback, which has `::1` only.
+    pub fn add_ipv6(&self, address: Ipv6Addr) {
+        #[repr(C)]
+        struct In6Ifreq {
+            address: [u8; 16],
+            prefix_length: u32,
+            index: c_int,
+        }
+        let request = In6Ifreq { address: address.octets(), prefix_length: 128, index: 1 };
+        let socket = control_socket(libc::AF_INET6).expect("an IPv6 socket");
+        // SAFETY: the kernel reads a struct in6_ifreq, laid out as above, for SIOCSIFADDR on an AF_INET6 socket.
+        check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR as _, &raw const request) })
+            .expect("an address on lo");
+    }
+}
+
+fn loopback_up() -> io::Result<()> {
+    let socket = control_socket(libc::AF_INET)?;
+    // SAFETY: ifreq is plain data, for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    request.ifr_name[..2].copy_from_slice(&[b'l' as _, b'o' as _]);
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
+    // SAFETY: the kernel reads one ifreq.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) })
+}
+
+fn control_socket(family: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; a descriptor that is not negative is ours alone.
+    let fd = unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    check(fd)?;
+    // SAFETY: just opened, owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn check(result: c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,131 @@
+//! `cargo xtask setup`: installs what the other chores need and this machine lacks. Nothing else installs anything.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{
+    ebpf::toolchain::{self, Toolchain},
+    privilege, process, workspace,
+};
+
+/// Packages that serve one purpose.
+struct Group {
+    reason: &'static str,
+    /// Each with the program that proves it present, however that got here; else the package database is asked.
+    packages: &'static [(&'static str, Option<&'static str>)],
+}
+
+const GROUPS: [Group; 3] = [
+    Group {
+        reason: "booting other kernels",
+        packages: &[
+            ("qemu-system-x86", Some("qemu-system-x86_64")),
+            ("kmod", Some("depmod")),
+            ("zstd", Some("zstd")),
+            ("lz4", Some("lz4")),
+            ("xz-utils", Some("xz")),
+            ("debian-archive-keyring", None),
+        ],
+    },
+    Group {
+        reason: "clients and servers that the live tests observe",
+        packages: &[
+            ("golang-go", Some("go")),
+            ("nginx", Some("nginx")),
+            ("curl", Some("curl")),
+            ("python3", Some("python3")),
+            ("nodejs", Some("node")),
+        ],
+    },
+    Group {
+        reason: "what the live tests look at the kernel with",
+        packages: &[("iproute2", Some("ip")), ("jq", Some("jq")), ("bpftool", Some("bpftool"))],
+    },
+];
+
+/// Compilers with a ready `core` for BPF: in Debian stable's security archive, and in testing.
+const COMPILERS: [&[&str]; 2] =
+    [&["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"], &["rustc", "cargo", "libstd-rust-dev-bpf"]];
+
+/// The linker reads the compiler's bitcode, so its LLVM must be as new; these compilers have LLVM 22.
+const LLVM: [&str; 2] = ["llvm-22-dev", "libpolly-22-dev"];
+const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
+const LINKER_VERSION: &str = "0.13.0";
+
+/// Installs what is missing; says nothing when nothing is.
+pub(crate) fn run() -> Result<()> {
+    for group in &GROUPS {
+        let missing = group.packages.iter().filter(|(package, program)| !present(package, *program));
+        install(&missing.map(|(package, _)| *package).collect::<Vec<_>>(), group.reason)?;
+    }
+    if !toolchain::compiler_present() {
+        install(compiler_packages()?, "building the kernel object")?;
+    }
+    if Toolchain::find(None).is_err() {
+        install(&LLVM.into_iter().filter(|package| !installed(package)).collect::<Vec<_>>(), "building bpf-linker")?;
+        build_linker()?;
+        Toolchain::find(None)?;
+    }
+    Ok(())
+}
+
+fn present(package: &str, program: Option<&str>) -> bool {
+    program.is_some_and(|program| workspace::program(program).is_some()) || installed(package)
+}
+
+fn installed(package: &str) -> bool {
+    let query = ["--show", "--showformat=${db:Status-Status}", package];
+    process::read_text(Command::new("dpkg-query").args(query)).is_ok_and(|status| status == "installed")
+}
+
+/// Installs through apt, as root; refreshes the package list once it is clear that something is missing.
+fn install(packages: &[&str], reason: &str) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    println!("setup: {} ({reason})", packages.join(" "));
+    apt(&["update", "-qq"], &[])?;
+    apt(&["install", "-qq", "--yes", "--no-install-recommends"], packages)
+}
+
+fn apt(words: &[&str], packages: &[&str]) -> Result<()> {
+    let Some(program) = workspace::program("apt-get") else {
+        bail!("no apt-get here; install by the means of this machine: {}", packages.join(" "));
+    };
+    let mut command = Command::new(program);
+    command.args(words).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+    if !privilege::is_root() {
+        let Some(sudo) = privilege::sudo() else {
+            bail!("installing {} needs root, and there is no sudo here; run `cargo xtask setup` as root", packages.join(" "));
+        };
+        command = privilege::through(sudo, &command);
+    }
+    // apt and dpkg tell every step of theirs; that matters only when one fails.
+    process::read(&mut command).map(drop)
+}
+
+/// The first set that this machine's archive has.
+fn compiler_packages() -> Result<&'static [&'static str]> {
+    apt(&["update", "-qq"], &[])?;
+    let has = |package: &&str| process::read(Command::new("apt-cache").args(["show", package])).is_ok();
+    match COMPILERS.into_iter().find(|packages| packages.iter().all(has)) {
+        Some(packages) => Ok(packages),
+        None => bail!(
+            "this machine's archive has no compiler for BPF; install a rustup nightly with rust-src: \
+             `rustup toolchain install nightly --component rust-src`"
+        ),
+    }
+}
+
+/// Builds bpf-linker for this workspace alone, in `target/tools`.
+fn build_linker() -> Result<()> {
+    println!("setup: bpf-linker {LINKER_VERSION}, built in {} (a minute)", workspace::tools_dir().display());
+    let mut command = workspace::cargo();
+    command
+        .args(["install", "bpf-linker", "--quiet", "--locked", "--version", LINKER_VERSION])
+        .args(["--no-default-features", "--features", "llvm-22", "--root"])
+        .arg(workspace::tools_dir())
+        .env("LLVM_PREFIX", LLVM_PREFIX);
+    process::run(&mut command)
+}

@@ -1,0 +1,103 @@
+//! The kernels that the tests are run on: one stock Debian cloud build of each series, pinned.
+
+use anyhow::{Context as _, Result};
+
+/// One kernel of the matrix.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    /// The series, which is also the name on the command line.
+    pub(crate) series: &'static str,
+    /// Where Debian keeps it.
+    pub(crate) suite: &'static str,
+    /// The build; package names end in it.
+    pub(crate) abi: &'static str,
+    /// SHA-256 of the build's ELF kernel, so that a cached file is the one that was tested.
+    pub(crate) sha256: &'static str,
+}
+
+/// Oldest first. 5.10 has the ring buffer as the oldest series, and 6.12 the first reasons with a RST.
+pub(crate) const PINNED: [Pinned; 5] = [
+    Pinned {
+        series: "5.10",
+        suite: "bullseye-security",
+        abi: "5.10.0-46-cloud-amd64",
+        sha256: "509562922380ca4122b3b1c6993317e99e27a02941c4b42180626ba43b5d4555",
+    },
+    Pinned {
+        series: "6.1",
+        suite: "bookworm-security",
+        abi: "6.1.0-56-cloud-amd64",
+        sha256: "b2b9d602a316b2dbd4870911aa07d40bf0b3f59c4d0147c7bc7e18c049a01fab",
+    },
+    Pinned {
+        series: "6.12",
+        suite: "bookworm-security",
+        abi: "6.12.117+deb12-cloud-amd64",
+        sha256: "7c1eeb3d74fe3ae2160a0e6bdfcaafc3863d13a6cd9ef6cdedf839a2e24809c8",
+    },
+    Pinned {
+        series: "6.18",
+        suite: "trixie-backports",
+        abi: "6.18.15+deb13-cloud-amd64",
+        sha256: "98c59cf151f8b4209dce0151fd83f6415238f2419c60982257ad0bd2006d4ec3",
+    },
+    Pinned {
+        series: "7.3",
+        suite: "trixie-backports",
+        abi: "7.3.4+deb13-cloud-amd64",
+        sha256: "4030a415c72c956ed8cb0af353fd31bb755e167883c5ba9d9b3d2c84b22897fe",
+    },
+];
+
+/// The named kernels in the order of the table; all when none is named.
+pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Pinned>> {
+    for name in names {
+        PINNED.iter().find(|kernel| kernel.series == name).with_context(|| {
+            let known: Vec<&str> = PINNED.iter().map(|kernel| kernel.series).collect();
+            format!("no kernel {name} in the matrix; it has {}", known.join(", "))
+        })?;
+    }
+    Ok(PINNED.iter().filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.series)).collect())
+}
+
+/// The newest cloud build of a series among package names, as its ABI; for a pinned build that left the mirror.
+pub(crate) fn newest(series: &str, packages: &str) -> Option<String> {
+    let abi = |line: &str| {
+        let abi = line.trim().strip_prefix("linux-image-")?.to_owned();
+        let rest = abi.strip_prefix(series)?;
+        (rest.starts_with('.') && rest.ends_with("-cloud-amd64")).then_some(abi)
+    };
+    packages.lines().filter_map(abi).max_by_key(|abi| numbers(abi))
+}
+
+/// The digit runs of a version: enough to order builds of one series.
+fn numbers(version: &str) -> Vec<u64> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|run| run.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_build_is_by_number_and_of_the_series_alone() {
+        let packages = "linux-image-6.1.0-9-cloud-amd64\nlinux-image-6.1.0-56-cloud-amd64\n\
+                        linux-image-6.12.9+deb12-cloud-amd64\nlinux-image-6.12.10+deb12-cloud-amd64\n\
+                        linux-image-6.12.99+deb12-amd64\nlinux-image-6.12.99+deb12-cloud-amd64-unsigned\n\
+                        linux-image-cloud-amd64\n";
+        assert_eq!(newest("6.1", packages).as_deref(), Some("6.1.0-56-cloud-amd64"));
+        assert_eq!(newest("6.12", packages).as_deref(), Some("6.12.10+deb12-cloud-amd64"));
+        assert_eq!(newest("7.3", packages), None);
+    }
+
+    #[test]
+    fn kernels_come_in_the_tables_order_and_all_by_default() {
+        let series = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            select(&names).map(|kernels| kernels.iter().map(|kernel| kernel.series).collect::<Vec<_>>())
+        };
+        assert_eq!(series(&["7.3", "6.1"]).unwrap(), ["6.1", "7.3"]);
+        assert_eq!(series(&[]).unwrap().len(), PINNED.len());
+        assert!(series(&["2.4"]).unwrap_err().to_string().contains("5.10, 6.1"));
+    }
+}
