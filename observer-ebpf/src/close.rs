@@ -3,13 +3,13 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
-use observer_ebpf::{Cause, Note, candidate, note_flag};
+use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 
 use crate::{
     count, notes,
     read::{Direct, Reader},
-    report::{self, Finding},
-    sock::{AF_INET6, Sock, tcp_state},
+    report,
+    sock::{Sock, tcp_state},
 };
 
 /// Entry of `__tcp_close(sk, timeout)`: the receive queue and the old state exist only here. What the close will
@@ -52,20 +52,23 @@ pub(crate) fn begin(key: u64, old_state: u8, candidates: u8) {
 pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     let note = notes::get(sock.key());
-    if sock.owned() && sock.shut_down() && !sock.in_repair() {
-        let (reported, candidates, old_state) = match note.as_deref() {
-            Some(note) => (note.flags & note_flag::REPORTED != 0, note.candidates, note.old_state),
-            None => (false, 0, 0),
-        };
-        let unread = sock.unread();
-        let old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
-        if !reported && unread > 0 {
-            let mut finding = Finding::close(Cause::CLOSE_UNREAD, old_state, unread);
-            finding.inet6 = sock.common.family() == AF_INET6;
-            report::about_socket(ctx, &sock, note.as_deref(), &finding);
-        } else if !reported && candidates & candidate::LINGER_ZERO != 0 {
-            // Nothing had to be reset: no finding, but the kernel counts TCPAbortOnData all the same.
-            if let Some(total) = count::total(sock.common.netns(), Cause::LINGER_ZERO) {
+    let (reported, candidates, old_state) = match note.as_deref() {
+        Some(note) => (note.flags & note_flag::REPORTED != 0, note.candidates, note.old_state),
+        None => (false, 0, 0),
+    };
+    if !reported {
+        if sock.unread() > 0 && sock.owned() && sock.shut_down() && !sock.in_repair() {
+            let mut record = report::blank(0);
+            report::describe(&mut record, &sock, note.as_deref());
+            record.cause = Cause::CLOSE_UNREAD;
+            record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
+            record.present |= present::STATE;
+            report::send(ctx, &mut record, true);
+        } else if candidates != 0 {
+            // Nothing had to be reset. No finding, but a linger time of zero counts as TCPAbortOnData all the same.
+            let zero = candidates & candidate::LINGER_ZERO != 0;
+            if let Some(total) = count::total(sock.common.netns(), if zero { Cause::LINGER_ZERO } else { Cause::CLEAN })
+            {
                 total.acts += 1;
             }
         }

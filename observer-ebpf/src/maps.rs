@@ -10,10 +10,12 @@ use observer_ebpf::{Closer, Endpoints, Note, STAT_SLOTS, Total, TotalKey};
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// Totals by namespace and cause. A namespace needs an entry for each cause it saw: 16,384 entries are a
-/// thousand namespaces with every cause.
+// Hash maps are allocated ahead: kernels before 6.1 warn about, and taint themselves with, a kprobe program whose maps
+// allocate at run time.
+
+/// Totals by namespace and cause. User space makes the entries of namespace 0 before the hooks are attached.
 #[map]
-pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(16_384, 1); // BPF_F_NO_PREALLOC
+pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(8_192, 0);
 
 /// Statistics by [`observer_ebpf::Stat`].
 #[map]
@@ -29,23 +31,23 @@ pub(crate) static CLOSERS: LruHashMap<Endpoints, Closer> = LruHashMap::with_max_
 
 /// Observed process ids.
 #[map]
-pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 1); // BPF_F_NO_PREALLOC
+pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(8_192, 0);
 
 /// Observed names.
 #[map]
-pub(crate) static COMMS: HashMap<[u32; 4], u8> = HashMap::with_max_entries(256, 1);
+pub(crate) static COMMS: HashMap<[u32; 4], u8> = HashMap::with_max_entries(64, 0);
 
 /// Observed user ids.
 #[map]
-pub(crate) static UIDS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+pub(crate) static UIDS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
 
 /// Observed ports, host byte order.
 #[map]
-pub(crate) static PORTS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+pub(crate) static PORTS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
 
 /// Observed namespaces.
 #[map]
-pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(1_024, 1);
+pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
 
 /// Observed remote addresses, as prefixes of IPv4-mapped IPv6 addresses.
 #[map]

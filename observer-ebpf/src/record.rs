@@ -63,14 +63,10 @@ pub mod present {
     pub const SENT: u32 = 1 << 3;
     /// `srtt_us`
     pub const SRTT: u32 = 1 << 4;
-    /// `comm` (without it the thread's name stands in)
-    pub const COMM: u32 = 1 << 5;
     /// `endpoints`
     pub const ENDPOINTS: u32 = 1 << 6;
     /// `old_state`
     pub const STATE: u32 = 1 << 7;
-    /// EXITING was looked up
-    pub const EXITING: u32 = 1 << 8;
 }
 
 /// One finding.

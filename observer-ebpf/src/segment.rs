@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use observer_ebpf::{ABSENT, Endpoints};
+use observer_ebpf::{ABSENT, Record, record_flag};
 
 use crate::{
     frozen::{offset, setting},
@@ -10,16 +10,16 @@ use crate::{
     sock::{Pointer, mapped},
 };
 
-/// Ends of the connection that the segment names, from this host's side: its destination is the local end.
-/// Second value: the addresses are IPv6. Needs `bpf_probe_read_kernel`: packet bytes have no BTF type.
+/// Fills in the ends of the connection that the segment names, from this host's side: its destination is the local
+/// end. False when it cannot be read: packet bytes have no BTF type, so `bpf_probe_read_kernel` must be allowed.
 #[inline(always)]
-pub(crate) fn endpoints(skb: *const c_void) -> Option<(Endpoints, bool)> {
+pub(crate) fn endpoints(record: &mut Record, skb: *const c_void) -> bool {
     if setting!(probe_read) == 0
         || offset!(sk_buff_head) == ABSENT
         || offset!(sk_buff_network_header) == ABSENT
         || offset!(sk_buff_transport_header) == ABSENT
     {
-        return None;
+        return false;
     }
     // SAFETY: the tracepoint gave the segment.
     let (head, network, transport) = unsafe {
@@ -31,7 +31,7 @@ pub(crate) fn endpoints(skb: *const c_void) -> Option<(Endpoints, bool)> {
     };
     let ip = (head + u64::from(network)) as *const c_void;
     let tcp = (head + u64::from(transport)) as *const c_void;
-    let mut ends = Endpoints { local: [0; 4], peer: [0; 4], local_port: 0, peer_port: 0, netns: netns(skb) };
+    let ends = &mut record.endpoints;
     // SAFETY: header bytes of a segment that TCP has accepted as complete; offsets by RFC 9293 §3.1, RFC 791 §3.1
     // and RFC 8200 §3.
     unsafe {
@@ -41,15 +41,16 @@ pub(crate) fn endpoints(skb: *const c_void) -> Option<(Endpoints, bool)> {
         if version == 4 {
             ends.peer = mapped(Probe::load(ip, 12));
             ends.local = mapped(Probe::load(ip, 16));
-            return Some((ends, false));
+            return true;
         }
         if version == 6 {
             ends.peer = [Probe::load(ip, 8), Probe::load(ip, 12), Probe::load(ip, 16), Probe::load(ip, 20)];
             ends.local = [Probe::load(ip, 24), Probe::load(ip, 28), Probe::load(ip, 32), Probe::load(ip, 36)];
-            return Some((ends, true));
+            record.flags |= record_flag::FAMILY_INET6;
+            return true;
         }
     }
-    None
+    false
 }
 
 /// Namespace of the device on which the segment came in; 0 when unknown.

@@ -17,11 +17,6 @@ use crate::{
 /// `PF_EXITING` of `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
-/// Bit of [`Closer::flags`]: its `comm` was read from the leader.
-pub(crate) const LEADER_KNOWN: u32 = 1 << 30;
-/// Bit of [`Closer::flags`]: [`record_flag::EXITING`] was looked up.
-pub(crate) const EXITING_KNOWN: u32 = 1 << 31;
-
 /// The running task as the closer of something, now.
 #[inline(always)]
 pub(crate) fn current() -> Closer {
@@ -38,7 +33,7 @@ pub(crate) fn current() -> Closer {
         comm: [0; 4],
         thread: words(bpf_get_current_comm().unwrap_or_default()),
     };
-    closer.comm = closer.thread;
+    closer.comm = closer.thread; // stands in where the leader cannot be read
     let access = setting!(task_access);
     if access == TaskAccess::BTF {
         // SAFETY: helper without arguments; a BTF pointer that the verifier follows.
@@ -56,7 +51,6 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
     if offset!(task_flags) != ABSENT {
         // SAFETY: the running task.
         let flags: u32 = unsafe { R::load(task, offset!(task_flags)) };
-        closer.flags |= EXITING_KNOWN;
         if flags & PF_EXITING != 0 {
             closer.flags |= record_flag::EXITING;
         }
@@ -77,7 +71,6 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
                 R::load(leader, comm + 12),
             ]
         };
-        closer.flags |= LEADER_KNOWN;
     }
 }
 

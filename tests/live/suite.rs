@@ -41,11 +41,11 @@ impl Suite {
 
 /// `add!(suite, "module", [needs], [function, …])`: the function's name is the test's sentence.
 macro_rules! add {
-    ($suite:expr, $module:expr, [$($need:expr),*], [$($test:path),* $(,)?]) => {
+    ($suite:expr, $module:expr, $needs:expr, [$($test:path),* $(,)?]) => {
         $(
             let path = stringify!($test);
             let name = path.rsplit("::").next().unwrap_or(path).trim();
-            $suite.add($module, name, &[$($need),*], $test);
+            $suite.add($module, name, &$needs, $test);
         )*
     };
 }

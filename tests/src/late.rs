@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use crate::act::Act;
 use crate::pair::{Family, Pair};
+use crate::queue;
 use crate::sock::{self, State};
 
 /// `data_after_close`: the closed socket still is a full one, as TCP_LINGER2 keeps it in FIN_WAIT2 beyond a minute.
@@ -21,9 +22,12 @@ fn late(family: Family, linger2: Option<i32>) -> Act {
     if let Some(seconds) = linger2 {
         sock::linger2(&client, seconds);
     }
+    sock::acknowledge_at_once(&server);
     let act = Act::of(&client, 0);
     drop(client);
     assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    // Data in FIN_WAIT1 would meet a full socket in either case.
+    queue::wait_fin_acknowledged(act.local.port(), act.peer.port());
     server.write_all(b"too late").expect("send");
     sock::wait_state(&server, State::Close);
     act

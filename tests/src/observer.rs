@@ -42,7 +42,13 @@ impl Observer {
         let stderr = Arc::new(Mutex::new(String::new()));
         collect(child.stderr.take().expect("piped"), Arc::clone(&stderr));
         let lines = lines_of(child.stdout.take().expect("piped"));
-        let mut observer = Self { child, lines, stderr, seen: Vec::new(), read: 0 };
+        let mut observer = Self {
+            child,
+            lines,
+            stderr,
+            seen: Vec::new(),
+            read: 0,
+        };
         let started = observer.advance();
         observer.read = 1;
         assert_eq!(started.kind(), "started", "the first line: {started:?}");
@@ -66,18 +72,25 @@ impl Observer {
 
     /// Whether the observer itself says that it is blind for something, in words that contain `what`.
     pub fn declares_limit(&self, what: &str) -> bool {
-        self.started().at("hooks.coverage").to_string().contains(what)
+        self.started()
+            .at("hooks.coverage")
+            .to_string()
+            .contains(what)
     }
 
     /// The next event about a connection.
-    pub fn next(&mut self) -> Event {
+    pub fn next_event(&mut self) -> Event {
         loop {
             let event = match self.seen.get(self.read) {
                 Some(event) => event.clone(),
                 None => self.advance(),
             };
             self.read += 1;
-            assert_ne!(event.kind(), "stopped", "stopped while an event was awaited");
+            assert_ne!(
+                event.kind(),
+                "stopped",
+                "stopped while an event was awaited"
+            );
             if event.is_about_connection() {
                 return event;
             }
@@ -88,7 +101,7 @@ impl Observer {
     pub fn events_until(&mut self, last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
-            events.push(self.next());
+            events.push(self.next_event());
             if events.last().is_some_and(&last) {
                 return events;
             }
@@ -103,14 +116,17 @@ impl Observer {
     /// All events before the one of this act, which was made last.
     pub fn events_before(&mut self, fence: &Act) -> Vec<Event> {
         let mut events = self.events_until(|event| event.is_at(fence));
-        events.pop().expect("the fence").assert_is("close_unread", fence);
+        events
+            .pop()
+            .expect("the fence")
+            .assert_is("close_unread", fence);
         events
     }
 
     /// The next event, which must tell of this act.
     #[track_caller]
     pub fn expect(&mut self, cause: &str, act: &Act) -> Event {
-        let event = self.next();
+        let event = self.next_event();
         event.assert_is(cause, act);
         event
     }
@@ -128,15 +144,34 @@ impl Observer {
 
     /// Reads to the end an observer that ends by itself; checks exit status and sums.
     pub fn finish(mut self) -> Report {
-        while self.seen.last().is_none_or(|event| event.kind() != "stopped") {
+        while self
+            .seen
+            .last()
+            .is_none_or(|event| event.kind() != "stopped")
+        {
             self.advance();
         }
-        assert_eq!(self.lines.recv_timeout(DEADLINE), Err(RecvTimeoutError::Disconnected), "`stopped` is the last line");
-        assert_eq!(self.wait(), Some(0), "exit status; stderr: {}", self.stderr.lock().unwrap());
-        let report = Report { events: std::mem::take(&mut self.seen) };
+        assert_eq!(
+            self.lines.recv_timeout(DEADLINE),
+            Err(RecvTimeoutError::Disconnected),
+            "`stopped` is the last line"
+        );
+        assert_eq!(
+            self.wait(),
+            Some(0),
+            "exit status; stderr: {}",
+            self.stderr.lock().unwrap()
+        );
+        let report = Report {
+            events: std::mem::take(&mut self.seen),
+        };
         let stopped = report.stopped();
         let sums = ["submitted", "received", "lost"].map(|name| stopped.number(name));
-        assert_eq!(sums[0], sums[1] + sums[2], "submitted = received + lost: {stopped:?}");
+        assert_eq!(
+            sums[0],
+            sums[1] + sums[2],
+            "submitted = received + lost: {stopped:?}"
+        );
         report
     }
 
@@ -154,10 +189,16 @@ impl Observer {
         let line = match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("no event within {DEADLINE:?}"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the observer ended its output: {:?}", self.wait()),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("the observer ended its output: {:?}", self.wait())
+            }
         };
         let event = Event::parse(&line);
-        assert_eq!(event.number("seq"), self.seen.len() as u64, "seq has no gap: {event:?}");
+        assert_eq!(
+            event.number("seq"),
+            self.seen.len() as u64,
+            "seq has no gap: {event:?}"
+        );
         self.seen.push(event.clone());
         event
     }
@@ -168,9 +209,16 @@ impl Drop for Observer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() && !self.seen.is_empty() {
-            let stderr = self.stderr.lock().map(|said| said.clone()).unwrap_or_default();
+            let stderr = self
+                .stderr
+                .lock()
+                .map(|said| said.clone())
+                .unwrap_or_default();
             let from = self.seen.len().saturating_sub(20);
-            eprintln!("observer's stderr: {stderr}\nits last events: {:#?}", &self.seen[from..]);
+            eprintln!(
+                "observer's stderr: {stderr}\nits last events: {:#?}",
+                &self.seen[from..]
+            );
         }
     }
 }
@@ -188,7 +236,9 @@ impl Report {
 
     /// Events about connections.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().filter(|event| event.is_about_connection())
+        self.events
+            .iter()
+            .filter(|event| event.is_about_connection())
     }
 
     /// How many events have this cause.
@@ -204,8 +254,15 @@ impl Report {
     /// A field of `stopped.totals` for one namespace and cause; 0 without such a row.
     pub fn total(&self, namespace: &Netns, cause: &str, field: &str) -> u64 {
         let rows = self.stopped().at("totals").as_array().expect("totals");
-        let ours = rows.iter().filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
-        ours.map(|row| row[field].as_u64().unwrap_or_else(|| panic!("no {field} in {row}"))).sum()
+        let ours = rows
+            .iter()
+            .filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
+        ours.map(|row| {
+            row[field]
+                .as_u64()
+                .unwrap_or_else(|| panic!("no {field} in {row}"))
+        })
+        .sum()
     }
 }
 
@@ -225,11 +282,23 @@ pub fn binary() -> PathBuf {
         return path.into();
     }
     let ours = std::env::current_exe().expect("our path");
-    let profile = ours.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps");
+    let profile = ours
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("target/PROFILE/deps");
     let target = profile.parent().expect("target");
-    let candidates = [profile.to_owned(), target.join("release"), target.join("debug")];
-    let found = candidates.iter().map(|folder| folder.join("conn-observer")).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("no conn-observer in {candidates:?}: build it, or set CONN_OBSERVER_BIN"))
+    let candidates = [
+        profile.to_owned(),
+        target.join("release"),
+        target.join("debug"),
+    ];
+    let found = candidates
+        .iter()
+        .map(|folder| folder.join("conn-observer"))
+        .find(|path| path.exists());
+    found.unwrap_or_else(|| {
+        panic!("no conn-observer in {candidates:?}: build it, or set CONN_OBSERVER_BIN")
+    })
 }
 
 fn pid_of(child: &Child) -> Pid {
@@ -252,7 +321,9 @@ fn collect(mut stderr: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            into.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     });
 }

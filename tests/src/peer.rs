@@ -3,12 +3,15 @@
 //! The small ones share a protocol. Arguments: `client ADDRESS PORT` or `server ADDRESS`. They print the port they
 //! connected from or listen on, then (a server) `accepted`; never read; and close on a line on stdin, saying `closed`.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal};
+
 use crate::act::Act;
-use crate::deadline::DEADLINE;
+use crate::deadline::{DEADLINE, until};
 use crate::pair::{Family, Side};
 use crate::queue;
 
@@ -23,10 +26,16 @@ impl Peer {
     /// Starts a program in this thread's namespace.
     pub fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, stdin, stdout }
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
     }
 
     /// Its process id.
@@ -50,8 +59,44 @@ impl Peer {
     /// The rest of what it says, and its exit status.
     pub fn finish(mut self) -> (Vec<String>, ExitStatus) {
         self.stdin = None;
-        let rest = self.stdout.by_ref().lines().map(|line| line.expect("a line")).collect();
+        let rest = self
+            .stdout
+            .by_ref()
+            .lines()
+            .map(|line| line.expect("a line"))
+            .collect();
         (rest, self.child.wait().expect("wait"))
+    }
+
+    /// SIGSTOP, and waits until it has stopped: it reads nothing more then.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        until("the program to stop", || self.state() == 'T');
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Its state as in `/proc/PID/stat`: R, S, T …
+    pub fn state(&self) -> char {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a living program");
+        // The name, in parentheses, may hold anything.
+        stat.rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next())
+            .expect("a state")
+    }
+
+    /// Bytes it has said that nobody listened to yet (0 while some of them are in our buffer).
+    pub fn unheard(&self) -> u64 {
+        rustix::io::ioctl_fionread(self.stdout.get_ref()).expect("FIONREAD")
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("signal");
     }
 
     /// SIGKILL, and waits for its end.
@@ -79,7 +124,11 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
     let (mut program, mut ours) = match side {
         Side::Client => {
             let listener = TcpListener::bind((our_ip, 0)).expect("listen");
-            command.args(["client", its_host, &listener.local_addr().unwrap().port().to_string()]);
+            command.args([
+                "client",
+                its_host,
+                &listener.local_addr().unwrap().port().to_string(),
+            ]);
             let mut program = Peer::spawn(command);
             program.listen();
             (program, listener.accept().expect("accept").0)
@@ -94,8 +143,10 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
         }
     };
     let act = by_peer(&program, &ours, bytes);
-    ours.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
-    ours.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()]).expect("send");
+    ours.set_write_timeout(Some(DEADLINE))
+        .expect("a write timeout");
+    ours.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()])
+        .expect("send");
     queue::wait_for(act.local.port(), act.peer.port(), bytes);
     program.tell("close");
     assert_eq!(program.listen(), "closed");
@@ -104,6 +155,15 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
 
 /// A close by the main thread of the program at the other end of `ours`.
 pub fn by_peer(program: &Peer, ours: &TcpStream, unread: u64) -> Act {
-    let (local, peer) = (ours.peer_addr().expect("connected"), ours.local_addr().expect("connected"));
-    Act { pid: program.pid(), tid: program.pid(), local, peer, unread }
+    let (local, peer) = (
+        ours.peer_addr().expect("connected"),
+        ours.local_addr().expect("connected"),
+    );
+    Act {
+        pid: program.pid(),
+        tid: program.pid(),
+        local,
+        peer,
+        unread,
+    }
 }

@@ -7,28 +7,72 @@ use crate::deadline::until;
 
 /// Bytes waiting at the socket with these two ports, `None` when there is no such socket.
 pub fn unread(local_port: u16, peer_port: u16) -> Option<u64> {
-    ["tcp", "tcp6"].iter().find_map(|file| {
-        let path = format!("/proc/thread-self/net/{file}");
-        let table = fs::read_to_string(path).ok()?;
-        table.lines().skip(1).find_map(|line| row(line, local_port, peer_port))
-    })
+    find(local_port, peer_port).map(|row| row.unread)
 }
 
 /// Waits until exactly `bytes` are there.
 pub fn wait_for(local_port: u16, peer_port: u16, bytes: u64) {
-    until(&format!("{bytes} bytes in the receive queue of port {local_port}"), || {
-        unread(local_port, peer_port) == Some(bytes)
+    until(
+        &format!("{bytes} bytes in the receive queue of port {local_port}"),
+        || unread(local_port, peer_port) == Some(bytes),
+    );
+}
+
+/// Waits until the peer has acknowledged the FIN of a socket that nobody owns any more.
+pub fn wait_fin_acknowledged(local_port: u16, peer_port: u16) {
+    until("the FIN to be acknowledged", || {
+        find(local_port, peer_port).is_some_and(|row| [FIN_WAIT2, TIME_WAIT].contains(&row.state))
     });
 }
 
-fn row(line: &str, local_port: u16, peer_port: u16) -> Option<u64> {
+/// Connections at a local port that still can carry data; neither a listener nor a TIME_WAIT is one.
+pub fn connections(local_port: u16) -> usize {
+    rows()
+        .iter()
+        .filter(|row| row.local_port == local_port && ![TIME_WAIT, LISTEN].contains(&row.state))
+        .count()
+}
+
+const FIN_WAIT2: u8 = 5;
+const TIME_WAIT: u8 = 6;
+const LISTEN: u8 = 10;
+
+struct Row {
+    local_port: u16,
+    peer_port: u16,
+    state: u8,
+    unread: u64,
+}
+
+fn find(local_port: u16, peer_port: u16) -> Option<Row> {
+    rows()
+        .into_iter()
+        .find(|row| (row.local_port, row.peer_port) == (local_port, peer_port))
+}
+
+fn rows() -> Vec<Row> {
+    let table =
+        |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+    // There is no tcp6 in a kernel without IPv6.
+    ["tcp", "tcp6"]
+        .into_iter()
+        .flat_map(|file| table(file).lines().filter_map(parse).collect::<Vec<_>>())
+        .collect()
+}
+
+/// `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal; the heading is no row.
+fn parse(line: &str) -> Option<Row> {
     let mut columns = line.split_ascii_whitespace().skip(1);
-    let port = |column: Option<&str>| u16::from_str_radix(column?.rsplit_once(':')?.1, 16).ok();
-    if port(columns.next()) != Some(local_port) || port(columns.next()) != Some(peer_port) {
-        return None;
-    }
-    let (_tx, rx) = columns.nth(1)?.split_once(':')?;
-    u64::from_str_radix(rx, 16).ok()
+    let mut port = || u16::from_str_radix(columns.next()?.rsplit_once(':')?.1, 16).ok();
+    let (local_port, peer_port) = (port()?, port()?);
+    let state = u8::from_str_radix(columns.next()?, 16).ok()?;
+    let unread = u64::from_str_radix(columns.next()?.split_once(':')?.1, 16).ok()?;
+    Some(Row {
+        local_port,
+        peer_port,
+        state,
+        unread,
+    })
 }
 
 #[cfg(test)]
@@ -36,9 +80,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_found_by_its_ports() {
-        let line = "   0: 0100007F:1F90 0100007F:C001 01 00000001:00000064 00:00000000 00000000     0        0 1";
-        assert_eq!(row(line, 0x1f90, 0xc001), Some(100));
-        assert_eq!(row(line, 0x1f90, 1), None);
+    fn a_row_tells_ports_state_and_queue() {
+        let line = "   0: 0100007F:1F90 0100007F:C001 0A 00000001:00000064 00:00000000 00000000     0        0 1";
+        let row = parse(line).unwrap();
+        assert_eq!(
+            (row.local_port, row.peer_port, row.state, row.unread),
+            (0x1f90, 0xc001, LISTEN, 100)
+        );
+        assert!(
+            parse("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when").is_none()
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::process::{self, ExitCode};
 use std::{io, thread};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +31,12 @@ pub fn main(script: &[String]) -> ExitCode {
         let line = line.expect("stdin");
         let acts = stage.play(&line.split(' ').collect::<Vec<_>>());
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{}", acts.iter().map(Act::to_json).collect::<Value>()).expect("stdout");
+        writeln!(
+            stdout,
+            "{}",
+            acts.iter().map(Act::to_json).collect::<Value>()
+        )
+        .expect("stdout");
         stdout.flush().expect("stdout");
         if line.starts_with("exit-with ") {
             // No destructor runs: the kernel closes the sockets.
@@ -49,7 +54,11 @@ struct Stage {
 
 impl Stage {
     fn play(&mut self, words: &[&str]) -> Vec<Act> {
-        let number = |index: usize| words[index].parse::<u64>().unwrap_or_else(|_| panic!("a number in {words:?}"));
+        let number = |index: usize| {
+            words[index]
+                .parse::<u64>()
+                .unwrap_or_else(|_| panic!("a number in {words:?}"))
+        };
         match words[0] {
             "nothing" => Vec::new(),
             "unread" => vec![abort::unread(Family::V4, Side::Client, number(1))],
@@ -57,7 +66,9 @@ impl Stage {
             "orderly" => orderly::close(Family::V4, Side::Client).to_vec(),
             "hold" | "exit-with" => vec![self.hold(number(1))],
             "fork-unread" => fork_then_close_in_child(number(1)),
-            "child-unread" => in_child(move || vec![abort::unread(Family::V4, Side::Client, 100)])(),
+            "child-unread" => {
+                in_child(move || vec![abort::unread(Family::V4, Side::Client, 100)])()
+            }
             "thread-unread" => close_in_thread(words[1].to_owned(), number(2)),
             "dup-unread" => duplicate_then_close_both(number(1)),
             "pass-unread" => pass_to_child(number(1)),
@@ -94,7 +105,9 @@ fn fork_then_close_in_child(bytes: u64) -> Vec<Act> {
     let (mut parent_closed, mut closes) = io::pipe().expect("pipe");
     let parents = closing.try_clone().expect("dup");
     let child = in_child(move || {
-        parent_closed.read_exact(&mut [0]).expect("the parent's word");
+        parent_closed
+            .read_exact(&mut [0])
+            .expect("the parent's word");
         let act = Act::of(&closing, bytes);
         drop(closing);
         vec![act]
@@ -108,7 +121,12 @@ fn fork_then_close_in_child(bytes: u64) -> Vec<Act> {
 
 fn close_in_thread(name: String, bytes: u64) -> Vec<Act> {
     let close = move || vec![abort::unread(Family::V4, Side::Client, bytes)];
-    thread::Builder::new().name(name).spawn(close).expect("a thread").join().expect("it ends well")
+    thread::Builder::new()
+        .name(name)
+        .spawn(close)
+        .expect("a thread")
+        .join()
+        .expect("it ends well")
 }
 
 /// Two descriptors of one socket. Between their closes is a fence, which so comes first in the stream.
@@ -125,8 +143,13 @@ fn duplicate_then_close_both(bytes: u64) -> Vec<Act> {
 
 /// SCM_RIGHTS: the child gets the socket in a message and closes it when it is the last one to have it.
 fn pass_to_child(bytes: u64) -> Vec<Act> {
-    let (ours, theirs) =
-        rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("pair");
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .expect("pair");
     let child = in_child(move || {
         let closing = TcpStream::from(receive_descriptor(&theirs));
         rustix::io::read(&theirs, &mut [0; 1]).expect("the parent's word");
@@ -139,7 +162,13 @@ fn pass_to_child(bytes: u64) -> Vec<Act> {
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = [closing.as_fd()];
     assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    rustix::net::sendmsg(&ours, &[io::IoSlice::new(&[0])], &mut control, SendFlags::empty()).expect("sendmsg");
+    rustix::net::sendmsg(
+        &ours,
+        &[io::IoSlice::new(&[0])],
+        &mut control,
+        SendFlags::empty(),
+    )
+    .expect("sendmsg");
     drop(closing);
     rustix::io::write(&ours, &[1]).expect("the child listens");
     let acts = child();
@@ -150,7 +179,13 @@ fn pass_to_child(bytes: u64) -> Vec<Act> {
 fn receive_descriptor(socket: &OwnedFd) -> OwnedFd {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    rustix::net::recvmsg(socket, &mut [io::IoSliceMut::new(&mut [0])], &mut control, RecvFlags::empty()).expect("recvmsg");
+    rustix::net::recvmsg(
+        socket,
+        &mut [io::IoSliceMut::new(&mut [0])],
+        &mut control,
+        RecvFlags::empty(),
+    )
+    .expect("recvmsg");
     control
         .drain()
         .find_map(|message| match message {
@@ -168,9 +203,12 @@ fn in_child(body: impl FnOnce() -> Vec<Act>) -> impl FnOnce() -> Vec<Act> {
     // SAFETY: an actor has one thread (its named threads have been joined), so the child may do anything.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let _ =
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
         let acts: Value = body().iter().map(Act::to_json).collect();
-        writer.write_all(acts.to_string().as_bytes()).expect("the parent listens");
+        writer
+            .write_all(acts.to_string().as_bytes())
+            .expect("the parent listens");
         // SAFETY: ends the child without running what the parent still needs.
         unsafe { libc::_exit(0) };
     }
@@ -178,11 +216,19 @@ fn in_child(body: impl FnOnce() -> Vec<Act>) -> impl FnOnce() -> Vec<Act> {
     drop((body, writer));
     move || {
         let mut answer = String::new();
-        reader.read_to_string(&mut answer).expect("the child answers");
+        reader
+            .read_to_string(&mut answer)
+            .expect("the child answers");
         // SAFETY: a null status pointer is allowed.
-        assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+        let ended = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        assert_eq!(ended, child);
         let acts: Value = serde_json::from_str(&answer).unwrap_or_else(|_| json!([]));
-        let acts: Vec<Act> = acts.as_array().into_iter().flatten().filter_map(Act::from_json).collect();
+        let acts: Vec<Act> = acts
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Act::from_json)
+            .collect();
         assert!(!acts.is_empty(), "the child died");
         acts
     }

@@ -1,16 +1,22 @@
 //! The project's chores, `cargo xtask …`: each is one module, and `ci` is exactly what CI runs.
 
 mod artifacts;
+mod ci;
 mod digest;
+mod docs;
 mod ebpf;
+mod privilege;
 mod process;
+mod run;
+mod setup;
 mod tally;
+mod test;
 mod vm;
 mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use self::tally::Tally;
@@ -25,18 +31,50 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build the observer and run it, as root.
+    Run {
+        /// The observer's own arguments, after `--`.
+        #[arg(last = true, value_name = "ARGS")]
+        arguments: Vec<String>,
+    },
+    /// Run the unit tests, then the live tests as root.
+    Test {
+        /// Names of tests, in part.
+        #[arg(last = true, value_name = "FILTER")]
+        filter: Vec<String>,
+    },
+    /// Run the live tests on other kernels, once per hook plan.
+    Vm(vm::Options),
     /// Build the kernel object observer/bpf/conn-observer.bpf.o from observer-ebpf.
     Ebpf {
         /// Only check that the committed object is what the sources give.
         #[arg(long)]
         check: bool,
     },
-    /// Run the live tests on other kernels, once per hook plan.
-    Vm(vm::Options),
+    /// Generate the pages that come from the program itself.
+    Docs {
+        /// Only check that the committed pages are up to date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Install what the other chores need and this machine lacks.
+    Setup,
+    /// Everything that CI checks.
+    Ci,
 }
 
 fn main() -> ExitCode {
-    match chore(Cli::parse().chore) {
+    let done = match Cli::parse().chore {
+        Chore::Run { arguments } => run::run(&arguments),
+        Chore::Test { filter } => test::run(&filter).and_then(judge),
+        Chore::Vm(options) => vm::run(&options).and_then(judge),
+        Chore::Ebpf { check: false } => ebpf::write(),
+        Chore::Ebpf { check: true } => ebpf::check(),
+        Chore::Docs { check } => docs::run(check),
+        Chore::Setup => setup::run(),
+        Chore::Ci => return ci::run(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -45,16 +83,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn chore(chore: Chore) -> anyhow::Result<()> {
-    match chore {
-        Chore::Ebpf { check: false } => ebpf::write(),
-        Chore::Ebpf { check: true } => ebpf::check(),
-        Chore::Vm(options) => judge(vm::run(&options)?),
-    }
-}
-
 /// Failed tests make a chore fail.
-fn judge(tally: Tally) -> anyhow::Result<()> {
+fn judge(tally: Tally) -> Result<()> {
     if tally.failed > 0 {
         bail!("{tally}");
     }

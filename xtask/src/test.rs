@@ -21,7 +21,11 @@ pub(crate) fn run(filter: &[String]) -> Result<Tally> {
 
 fn cargo_test(selection: &[&str], filter: &[String]) -> Result<Tally> {
     let mut command = workspace::cargo();
-    command.args(["test", "--quiet", "--no-fail-fast"]).args(selection).arg("--").args(filter);
+    command
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(selection)
+        .arg("--")
+        .args(filter);
     let (text, success) = process::tee(&mut command)?;
     Ok(Tally::of_program(&text, success))
 }
@@ -32,12 +36,17 @@ fn live(filter: &[String]) -> Result<Tally> {
     let folder = workspace::root().join("tests");
     let mut command = Command::new(live);
     // As under `cargo test`, where a test finds its files by these.
-    command.args(filter).current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder);
+    command
+        .args(filter)
+        .current_dir(&folder)
+        .env("CARGO_MANIFEST_DIR", &folder);
     command.env("CONN_OBSERVER_BIN", observer);
     if !privilege::is_root() {
         match privilege::sudo() {
             Some(sudo) => command = privilege::through(sudo, &command),
-            None => println!("test: NOT root and no sudo here: live tests that need root are skipped"),
+            None => {
+                println!("test: NOT root and no sudo here: live tests that need root are skipped")
+            }
         }
     }
     let (text, success) = process::tee(&mut command)?;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness, VerifierLogLevel, include_bytes_aligned,
+    Btf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{MapData, RingBuf},
     programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError},
 };
@@ -55,7 +55,10 @@ pub struct Refused {
 /// An attached observer. Dropping it detaches everything: the kernel holds nothing but by these file descriptors.
 pub struct Attached {
     ebpf: Ebpf,
+    /// Of the programs attached.
     program_fds: Vec<i32>,
+    /// Runs that programs now gone had missed.
+    missed: u64,
     /// The plan in force.
     pub plan: Plan,
     /// Hooks attached, as `tp_btf/tcp_send_reset`.
@@ -85,11 +88,13 @@ impl Attached {
     /// # Errors
     /// When a map cannot be read.
     pub fn tally(&self) -> Result<Tally> {
-        totals::read(&self.ebpf, &self.program_fds)
+        let missed = self.missed + self.program_fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>();
+        Ok(Tally { missed, ..totals::read(&self.ebpf)? })
     }
 
     /// Detaches every hook; maps stay readable. In the order of attaching, reversed.
     pub fn detach(&mut self) {
+        self.missed += self.program_fds.drain(..).map(totals::recursion_misses).sum::<u64>();
         for (_, program) in self.ebpf.programs_mut() {
             let unloaded = match program {
                 Program::BtfTracePoint(program) => program.unload(),
@@ -100,7 +105,6 @@ impl Attached {
             // A program that was never loaded has nothing to unload.
             drop(unloaded);
         }
-        self.program_fds.clear();
     }
 }
 
@@ -129,6 +133,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
                 return Ok(Attached {
                     ebpf,
                     program_fds,
+                    missed: 0,
                     plan,
                     hooks,
                     refused,
@@ -168,13 +173,13 @@ fn try_plan(
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(btf))
-        .verifier_log_level(VerifierLogLevel::DISABLE)
         .override_global("LAYOUT", layout.as_bytes(), true)
         .override_global("SETTINGS", settings.as_bytes(), true)
         .override_global("REASON_CAUSES", causes.as_slice(), true)
         .map_max_entries("EVENTS", options.ring_bytes);
     let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
     filters::install(&mut ebpf, &options.filters, command)?;
+    totals::prepare(&mut ebpf)?;
 
     let mut hooks = Vec::new();
     let mut fds = Vec::new();
@@ -184,7 +189,14 @@ fn try_plan(
             fds.push(fd);
             Ok(())
         }
-        Err(error) => Err(Refused { plan, hook: name, error: refusal::errno_text(&error) }),
+        Err(error) => {
+            if let (Some(_), ProgramError::LoadError { verifier_log, .. }) =
+                (std::env::var_os("CONN_OBSERVER_VERIFIER_LOG"), &error)
+            {
+                eprintln!("conn-observer: {name}: {verifier_log}");
+            }
+            Err(Refused { plan, hook: name, error: refusal::errno_text(&error) })
+        },
     };
     let mut all = || -> Result<(), Refused> {
         // The hook that may be refused comes first: nothing else is loaded in vain.

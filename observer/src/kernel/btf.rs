@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use btf_rs::{Backend, Btf, BtfType, Type};
-use observer_ebpf::{ABSENT, FIELDS, Field, Layout};
+use observer_ebpf::{FIELDS, Field, Layout};
 
 /// Where the kernel shows its BTF.
 pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -203,7 +203,3 @@ impl SockFlags {
     }
 }
 
-/// True when an offset is known.
-pub(crate) fn known(offset: u32) -> bool {
-    offset != ABSENT
-}

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
-    maps::{MapError, PerCpuArray, PerCpuHashMap},
+    maps::{MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    util::nr_cpus,
 };
 use observer_ebpf::{Stat, Total, TotalKey};
 
@@ -63,7 +64,7 @@ impl Tally {
 ///
 /// # Errors
 /// When a map cannot be read.
-pub(crate) fn read(ebpf: &Ebpf, programs: &[i32]) -> Result<Tally> {
+pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
     let map = ebpf.map("TOTALS").context("the kernel object has no map TOTALS")?;
     let totals: PerCpuHashMap<_, [u32; 2], [u64; 5]> = PerCpuHashMap::try_from(map)?;
     let mut found = BTreeMap::new();
@@ -72,7 +73,10 @@ pub(crate) fn read(ebpf: &Ebpf, programs: &[i32]) -> Result<Tally> {
         match totals.get(&key, 0) {
             Ok(values) => {
                 let key = TotalKey { netns: key[0], cause: key[1] };
-                found.insert(key, values.iter().fold(Total::default(), |sum, one| add(sum, *one)));
+                let total = values.iter().fold(Total::default(), |sum, one| add(sum, *one));
+                if total.acts > 0 {
+                    found.insert(key, total);
+                }
             }
             Err(MapError::KeyNotFound) => {}
             Err(error) => return Err(error).context("cannot read the totals"),
@@ -89,7 +93,7 @@ pub(crate) fn read(ebpf: &Ebpf, programs: &[i32]) -> Result<Tally> {
         disagreements: stat(Stat::DISAGREEMENTS)?,
         unattributed: stat(Stat::UNATTRIBUTED)?,
         overflow: stat(Stat::TOTALS_FULL)? + stat(Stat::NOTES_FULL)? + stat(Stat::PIDS_FULL)?,
-        missed: programs.iter().map(|fd| recursion_misses(*fd)).sum(),
+        missed: 0,
     })
 }
 
@@ -104,8 +108,23 @@ fn add(sum: Total, one: [u64; 5]) -> Total {
 }
 
 /// `recursion_misses` of a program (`/proc/self/fdinfo`, 5.12 and later; 0 before).
-fn recursion_misses(fd: i32) -> u64 {
+pub(crate) fn recursion_misses(fd: i32) -> u64 {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
     let line = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Makes the entries of namespace 0, where namespaces are counted for which the map has no room.
+///
+/// # Errors
+/// When the map cannot be written.
+pub(crate) fn prepare(ebpf: &mut Ebpf) -> Result<()> {
+    let map = ebpf.map_mut("TOTALS").context("the kernel object has no map TOTALS")?;
+    let mut totals: PerCpuHashMap<_, [u32; 2], [u64; 5]> = PerCpuHashMap::try_from(map)?;
+    let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count the CPUs")?;
+    for (cause, _) in observer_ebpf::Cause::ALL {
+        let zeros = PerCpuValues::try_from(vec![[0; 5]; cpus]).context("cannot count the CPUs")?;
+        totals.insert([0, u32::from(*cause)], zeros, 0).context("cannot prepare the totals")?;
+    }
+    Ok(())
 }

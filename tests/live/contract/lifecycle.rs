@@ -18,18 +18,26 @@ use rustix::process::Signal;
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(suite, "contract", [PrivateNetns, Bpf], [
-        a_signal_drains_and_ends_with_status_0,
-        it_ends_after_the_counted_events,
-        it_ends_after_its_duration,
-        a_closed_pipe_ends_it_quietly,
-        observers_side_by_side_see_the_same,
-        nothing_stays_loaded_after_sigkill,
-        nothing_stays_loaded_after_an_orderly_end,
-    ]);
-    add!(suite, "contract", [PrivateNetns, Bpf, Tool("sh"), Tool("head")], [
-        the_readmes_head_ends_it_quietly,
-    ]);
+    add!(
+        suite,
+        "contract",
+        [PrivateNetns, Bpf],
+        [
+            a_signal_drains_and_ends_with_status_0,
+            it_ends_after_the_counted_events,
+            it_ends_after_its_duration,
+            a_closed_pipe_ends_it_quietly,
+            observers_side_by_side_see_the_same,
+            nothing_stays_loaded_after_sigkill,
+            nothing_stays_loaded_after_an_orderly_end,
+        ]
+    );
+    add!(
+        suite,
+        "contract",
+        [PrivateNetns, Bpf, Tool("sh"), Tool("head")],
+        [the_readmes_head_ends_it_quietly,]
+    );
 }
 
 fn a_signal_drains_and_ends_with_status_0() {
@@ -37,7 +45,9 @@ fn a_signal_drains_and_ends_with_status_0() {
         Netns::run(|namespace| {
             // Long enough that only draining can bring the events out in time for the comparison.
             let observer = Observer::within(namespace, &["--latency", "1000"]);
-            let acts: Vec<Act> = (1..=50).map(|bytes| abort::unread(Family::V4, Side::Client, bytes)).collect();
+            let acts: Vec<Act> = (1..=50)
+                .map(|bytes| abort::unread(Family::V4, Side::Client, bytes))
+                .collect();
             observer.signal(signal);
             let report = observer.finish();
             assert_eq!(report.stopped().text("reason"), "signal");
@@ -69,12 +79,20 @@ fn it_ends_after_its_duration() {
 }
 
 fn a_closed_pipe_ends_it_quietly() {
-    let mut child = observer::command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = observer::command(&[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = String::new();
     // The reader and with it the pipe is gone at the end of this statement. No traffic wakes the observer up then.
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
     assert_eq!(Event::parse(&first).kind(), "started");
-    until("the observer to notice the closed pipe", || child.try_wait().unwrap().is_some());
+    until("the observer to notice the closed pipe", || {
+        child.try_wait().unwrap().is_some()
+    });
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -83,7 +101,9 @@ fn a_closed_pipe_ends_it_quietly() {
 fn the_readmes_head_ends_it_quietly() {
     let mut shell = std::process::Command::new("sh");
     let script = r#"{ "$OBSERVER" --pid $$; echo "exit $?" >&2; } | head -1"#;
-    shell.args(["-c", script]).env("OBSERVER", observer::binary());
+    shell
+        .args(["-c", script])
+        .env("OBSERVER", observer::binary());
     let outcome = run::run(shell);
     assert_eq!(outcome.lines().len(), 1, "{outcome:?}");
     assert_eq!(outcome.stderr, "exit 0\n");
@@ -91,8 +111,13 @@ fn the_readmes_head_ends_it_quietly() {
 
 fn observers_side_by_side_see_the_same() {
     Netns::run(|namespace| {
-        let mut observers = [Observer::within(namespace, &[]), Observer::within(namespace, &[])];
-        let mut acts: Vec<Act> = (1..=20).map(|bytes| abort::unread(Family::V4, Side::Server, bytes)).collect();
+        let mut observers = [
+            Observer::within(namespace, &[]),
+            Observer::within(namespace, &[]),
+        ];
+        let mut acts: Vec<Act> = (1..=20)
+            .map(|bytes| abort::unread(Family::V4, Side::Server, bytes))
+            .collect();
         acts.push(abort::fence());
         for observer in &mut observers {
             for act in &acts {
@@ -128,12 +153,17 @@ fn nothing_stays_loaded_after_an_orderly_end() {
 
 fn what_it_holds(observer: &Observer) -> Loaded {
     let held = Loaded::by_process(observer.pid());
-    assert!(!held.programs.is_empty() && !held.maps.is_empty(), "{held:?}");
+    assert!(
+        !held.programs.is_empty() && !held.maps.is_empty(),
+        "{held:?}"
+    );
     assert!(held.overlaps(&Loaded::in_kernel()), "ids are comparable");
     held
 }
 
 /// The kernel frees programs and maps after an RCU grace period.
 fn assert_gone(held: &Loaded) {
-    until("programs and maps to go", || !held.overlaps(&Loaded::in_kernel()));
+    until("programs and maps to go", || {
+        !held.overlaps(&Loaded::in_kernel())
+    });
 }

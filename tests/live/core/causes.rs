@@ -11,13 +11,18 @@ use conn_observer_tests::pair::{Family, Side};
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(suite, "core", [PrivateNetns, Bpf], [
-        linger_zero_is_told_from_unread_data,
-        a_disconnect_is_a_reset_without_a_close,
-        a_negative_linger2_is_a_cause_of_its_own,
-        a_connection_that_dies_with_its_listener_is_not_lost,
-        clean_closes_are_shown_on_request,
-    ]);
+    add!(
+        suite,
+        "core",
+        [PrivateNetns, Bpf],
+        [
+            linger_zero_is_told_from_unread_data,
+            a_disconnect_is_a_reset_without_a_close,
+            a_negative_linger2_is_a_cause_of_its_own,
+            a_connection_that_dies_with_its_listener_is_not_lost,
+            clean_closes_are_shown_on_request,
+        ]
+    );
 }
 
 fn linger_zero_is_told_from_unread_data() {
@@ -39,7 +44,11 @@ fn a_disconnect_is_a_reset_without_a_close() {
         for family in Family::ALL {
             observer.expect("disconnect", &abort::disconnect(family));
         }
-        assert_eq!(observer.events_before_fence(), [], "the close that follows has nothing to reset");
+        assert_eq!(
+            observer.events_before_fence(),
+            [],
+            "the close that follows has nothing to reset"
+        );
     });
 }
 
@@ -59,9 +68,12 @@ fn a_connection_that_dies_with_its_listener_is_not_lost() {
     Netns::run(|namespace| {
         let mut observer = Observer::within(namespace, &[]);
         let act = abort::listener_with_waiting_connection();
-        let event = observer.next();
+        let event = observer.next_event();
         assert_eq!(event.kind(), "reset_sent", "{event:?}");
-        assert!(["listener_close", "unclassified"].contains(&event.cause()), "{event:?}");
+        assert!(
+            ["listener_close", "unclassified"].contains(&event.cause()),
+            "{event:?}"
+        );
         assert!(event.is_at(&act), "{event:?}\nexpected {act:?}");
         assert_eq!(event.number("process.pid"), u64::from(act.pid));
         assert_eq!(observer.events_before_fence(), []);
@@ -82,7 +94,11 @@ fn clean_closes_are_shown_on_request() {
         let shown = before_fence.iter().any(|event| event.is_at(&half_closed));
         if observer.plan() == "tracepoint" {
             // No state changes in such a close, and state changes are all this plan has.
-            assert!(observer.declares_limit("clean_closes"), "{:?}", observer.started());
+            assert!(
+                observer.declares_limit("clean_closes"),
+                "{:?}",
+                observer.started()
+            );
         } else {
             assert!(shown, "{half_closed:?} in {before_fence:?}");
         }

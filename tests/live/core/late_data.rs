@@ -14,11 +14,16 @@ use conn_observer_tests::pair::Family;
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(suite, "core", [PrivateNetns, Bpf], [
-        data_after_close_is_blamed_on_the_closer,
-        data_for_a_timewait_socket_is_blamed_on_the_closer,
-        resets_of_closed_ports_are_shown_only_when_asked_for,
-    ]);
+    add!(
+        suite,
+        "core",
+        [PrivateNetns, Bpf],
+        [
+            data_after_close_is_blamed_on_the_closer,
+            data_for_a_timewait_socket_is_blamed_on_the_closer,
+            resets_of_closed_ports_are_shown_only_when_asked_for,
+        ]
+    );
 }
 
 fn data_after_close_is_blamed_on_the_closer() {
@@ -28,7 +33,11 @@ fn data_after_close_is_blamed_on_the_closer() {
             let event = observer.expect("data_after_close", &late::after_close(family));
             assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
         }
-        assert_eq!(observer.events_before_fence(), [], "the peer's end has been reset and is empty");
+        assert_eq!(
+            observer.events_before_fence(),
+            [],
+            "the peer's end has been reset and is empty"
+        );
     });
 }
 
@@ -40,7 +49,11 @@ fn data_for_a_timewait_socket_is_blamed_on_the_closer() {
         if !kernel_at_least(6, 10) {
             // There the tracepoint fires with a full socket only, and a time-wait socket is none.
             assert_eq!(events, []);
-            assert!(observer.declares_limit("timewait"), "{:?}", observer.started());
+            assert!(
+                observer.declares_limit("timewait"),
+                "{:?}",
+                observer.started()
+            );
             return;
         }
         assert_eq!(events.len(), acts.len(), "{events:?}");
@@ -65,7 +78,14 @@ fn resets_of_closed_ports_are_shown_only_when_asked_for() {
             return;
         }
         assert_eq!(shown.len(), 1, "{shown:?}");
-        assert_eq!((shown[0].cause(), shown[0].local_port()), ("no_socket", port), "{shown:?}");
-        assert!(shown[0].at("process").is_null(), "nobody is to blame: {shown:?}");
+        assert_eq!(
+            (shown[0].cause(), shown[0].local_port()),
+            ("no_socket", port),
+            "{shown:?}"
+        );
+        assert!(
+            shown[0].at("process").is_null(),
+            "nobody is to blame: {shown:?}"
+        );
     });
 }

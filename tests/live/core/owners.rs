@@ -10,14 +10,19 @@ use conn_observer_tests::observer::Observer;
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(suite, "core", [PrivateNetns, Bpf], [
-        a_process_that_exits_with_data_pending_is_named,
-        a_killed_process_with_data_pending_is_named,
-        after_a_fork_the_last_close_counts,
-        a_thread_that_closes_is_named_with_its_process,
-        of_two_descriptors_the_last_close_counts,
-        a_socket_passed_on_belongs_to_who_closes_it,
-    ]);
+    add!(
+        suite,
+        "core",
+        [PrivateNetns, Bpf],
+        [
+            a_process_that_exits_with_data_pending_is_named,
+            a_killed_process_with_data_pending_is_named,
+            after_a_fork_the_last_close_counts,
+            a_thread_that_closes_is_named_with_its_process,
+            of_two_descriptors_the_last_close_counts,
+            a_socket_passed_on_belongs_to_who_closes_it,
+        ]
+    );
 }
 
 /// Makes the act and checks that it gave exactly one event, returned.
@@ -62,7 +67,11 @@ fn after_a_fork_the_last_close_counts() {
         actor.play_one("fork-unread 100")
     });
     assert_ne!(event.number("process.pid"), u64::from(parent));
-    assert_ne!(event.at("process.exiting"), true, "it closed by its own call: {event:?}");
+    assert_ne!(
+        event.at("process.exiting"),
+        true,
+        "it closed by its own call: {event:?}"
+    );
 }
 
 fn a_thread_that_closes_is_named_with_its_process() {
@@ -82,7 +91,9 @@ fn of_two_descriptors_the_last_close_counts() {
         let mut actor = Actor::spawn();
         let mut observer = Observer::within(namespace, &[]);
         let acts = actor.play("dup-unread 100");
-        let [between, last] = acts.as_slice() else { panic!("{acts:?}") };
+        let [between, last] = acts.as_slice() else {
+            panic!("{acts:?}")
+        };
         observer.expect("close_unread", between);
         observer.expect("close_unread", last);
         assert_eq!(observer.events_before_fence(), []);

@@ -9,13 +9,18 @@ use conn_observer_tests::pair::{Family, Side};
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(suite, "core", [PrivateNetns, Bpf], [
-        unread_bytes_are_counted_exactly_on_every_family_and_side,
-        a_fin_is_not_an_unread_byte,
-        data_left_after_the_peers_reset_is_flagged_without_a_reset_of_ours,
-        unread_data_wins_over_linger_zero,
-        the_event_describes_the_close_fully,
-    ]);
+    add!(
+        suite,
+        "core",
+        [PrivateNetns, Bpf],
+        [
+            unread_bytes_are_counted_exactly_on_every_family_and_side,
+            a_fin_is_not_an_unread_byte,
+            data_left_after_the_peers_reset_is_flagged_without_a_reset_of_ours,
+            unread_data_wins_over_linger_zero,
+            the_event_describes_the_close_fully,
+        ]
+    );
 }
 
 fn unread_bytes_are_counted_exactly_on_every_family_and_side() {
@@ -74,21 +79,41 @@ fn unread_data_wins_over_linger_zero() {
 fn the_event_describes_the_close_fully() {
     Netns::run(|namespace| {
         let mut observer = Observer::within(namespace, &[]);
-        let event = observer.expect("close_unread", &abort::unread(Family::V4, Side::Server, 100));
+        let event = observer.expect(
+            "close_unread",
+            &abort::unread(Family::V4, Side::Server, 100),
+        );
         let leader = std::fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(event.text("process.comm"), leader.trim_end());
         assert_eq!(event.text("process.thread.name"), THREAD_NAME);
-        assert_eq!(event.number("process.user.id"), u64::from(rustix::process::geteuid().as_raw()));
+        assert_eq!(
+            event.number("process.user.id"),
+            u64::from(rustix::process::geteuid().as_raw())
+        );
         assert_eq!(event.number("network.namespace"), namespace.inode());
         assert_eq!(event.text("tcp.state"), "ESTABLISHED");
         assert_eq!(event.number("tcp.sent_bytes"), 0);
         assert_eq!(event.at("tcp.fin_received"), false);
         assert_ne!(event.number("cgroup.id"), 0);
-        assert!(event.at("stack.user").as_array().is_some_and(|frames| !frames.is_empty()), "{event:?}");
-        for said in ["100 unread bytes", &event.local_port().to_string(), THREAD_NAME, "RST"] {
+        assert!(
+            event
+                .at("stack.user")
+                .as_array()
+                .is_some_and(|frames| !frames.is_empty()),
+            "{event:?}"
+        );
+        for said in [
+            "100 unread bytes",
+            &event.local_port().to_string(),
+            THREAD_NAME,
+            "RST",
+        ] {
             let message = event.text("message");
             // A message names the process; which of its two names is the writer's choice.
-            assert!(message.contains(said) || said == THREAD_NAME, "{said:?} in {message:?}");
+            assert!(
+                message.contains(said) || said == THREAD_NAME,
+                "{said:?} in {message:?}"
+            );
         }
     });
 }
