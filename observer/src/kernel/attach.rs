@@ -12,7 +12,7 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError},
 };
-use observer_ebpf::{Field, Layout};
+use observer_ebpf::{Field, Settings};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -126,10 +126,25 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let abilities = Abilities::of(&types)?;
     let reasons = Reasons::of(&types);
     let btf = Btf::parse_file(btf::VMLINUX, Endianness::default()).context("cannot parse the kernel's BTF")?;
+    let causes = reasons.causes();
+    let plans = options.hooks.plans();
+    let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, *plan)).collect();
+    // One loader serves every plan: making one parses the kernel's BTF once more.
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global("LAYOUT", layout.as_bytes(), true)
+        .override_global("REASON_CAUSES", causes.as_slice(), true)
+        .map_max_entries("EVENTS", options.ring_bytes);
+    let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
     let mut refused = Vec::new();
-    for plan in options.hooks.plans() {
-        match try_plan(plan, options, &abilities, &types, &layout, &reasons, &btf, command)? {
-            Ok((ebpf, hooks, program_fds)) => {
+    for (plan, settings) in plans.into_iter().zip(&settings) {
+        loader.override_global("SETTINGS", settings.as_bytes(), true);
+        let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
+        filters::install(&mut ebpf, &options.filters, command)?;
+        totals::prepare(&mut ebpf)?;
+        match hook_up(&mut ebpf, plan, close, options.filters.children, &btf) {
+            Ok((hooks, program_fds)) => {
+                filters::add_descendants(&mut ebpf, &options.filters)?;
                 return Ok(Attached {
                     ebpf,
                     program_fds,
@@ -154,33 +169,14 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     )
 }
 
-type Tried = Result<(Ebpf, Vec<String>, Vec<i32>), Refused>;
-
-#[expect(clippy::too_many_arguments, reason = "one call site; the arguments are what attach() found")]
-fn try_plan(
+/// Loads and attaches the hooks of a plan: names and program descriptors, or the first refusal.
+fn hook_up(
+    ebpf: &mut Ebpf,
     plan: Plan,
-    options: &Options,
-    abilities: &Abilities,
-    types: &KernelTypes,
-    layout: &Layout,
-    reasons: &Reasons,
+    close: &str,
+    children: bool,
     btf: &Btf,
-    command: Option<u32>,
-) -> Result<Tried> {
-    let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
-    let settings = abilities.settings(options, plan);
-    let causes = reasons.causes();
-    let mut loader = EbpfLoader::new();
-    loader
-        .btf(Some(btf))
-        .override_global("LAYOUT", layout.as_bytes(), true)
-        .override_global("SETTINGS", settings.as_bytes(), true)
-        .override_global("REASON_CAUSES", causes.as_slice(), true)
-        .map_max_entries("EVENTS", options.ring_bytes);
-    let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
-    filters::install(&mut ebpf, &options.filters, command)?;
-    totals::prepare(&mut ebpf)?;
-
+) -> Result<(Vec<String>, Vec<i32>), Refused> {
     let mut hooks = Vec::new();
     let mut fds = Vec::new();
     let mut hook = |name: String, attached: Result<i32, ProgramError>| match attached {
@@ -189,32 +185,19 @@ fn try_plan(
             fds.push(fd);
             Ok(())
         }
-        Err(error) => {
-            if let (Some(_), ProgramError::LoadError { verifier_log, .. }) =
-                (std::env::var_os("CONN_OBSERVER_VERIFIER_LOG"), &error)
-            {
-                eprintln!("conn-observer: {name}: {verifier_log}");
-            }
-            Err(Refused { plan, hook: name, error: refusal::errno_text(&error) })
-        },
+        Err(error) => Err(Refused { plan, hook: name, error: refusal::of_program(&error) }),
     };
-    let mut all = || -> Result<(), Refused> {
-        // The hook that may be refused comes first: nothing else is loaded in vain.
-        match plan {
-            Plan::Fentry => hook(format!("fentry/{close}"), load_fentry(&mut ebpf, close, btf))?,
-            Plan::Kprobe => hook(format!("kprobe/{close}"), load_kprobe(&mut ebpf, close))?,
-            Plan::Tracepoint => {}
-        }
-        let family = if options.filters.children { &FAMILY_TRACEPOINTS[..] } else { &[] };
-        for (program, tracepoint) in family.iter().chain(&TRACEPOINTS) {
-            hook(format!("tp_btf/{tracepoint}"), load_tracepoint(&mut ebpf, program, tracepoint, btf))?;
-        }
-        Ok(())
-    };
-    Ok(match all() {
-        Ok(()) => Ok((ebpf, hooks, fds)),
-        Err(refusal) => Err(refusal),
-    })
+    // The hook that may be refused comes first: nothing else is loaded in vain.
+    match plan {
+        Plan::Fentry => hook(format!("fentry/{close}"), load_fentry(ebpf, close, btf))?,
+        Plan::Kprobe => hook(format!("kprobe/{close}"), load_kprobe(ebpf, close))?,
+        Plan::Tracepoint => {}
+    }
+    let family = if children { &FAMILY_TRACEPOINTS[..] } else { &[] };
+    for (program, tracepoint) in family.iter().chain(&TRACEPOINTS) {
+        hook(format!("tp_btf/{tracepoint}"), load_tracepoint(ebpf, program, tracepoint, btf))?;
+    }
+    Ok((hooks, fds))
 }
 
 // Function hooks are attached as soon as they are loaded: a kernel may load a program and refuse to place it. Closes

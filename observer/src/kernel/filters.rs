@@ -1,5 +1,10 @@
 //! Filter values on their way into the programs' maps.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
@@ -27,6 +32,42 @@ pub(crate) fn install(ebpf: &mut Ebpf, filters: &FilterSet, command: Option<u32>
         peers.insert(&lpm_trie::Key::new(prefix, address), 1, 0).context("too many --peer networks")?;
     }
     Ok(())
+}
+
+/// With `--children`, adds the descendants that the named processes have already. Called when forks are followed, so
+/// none slips through between the two.
+///
+/// # Errors
+/// When there are more processes than the map holds.
+pub(crate) fn add_descendants(ebpf: &mut Ebpf, filters: &FilterSet) -> Result<()> {
+    if !filters.children || filters.pids.is_empty() {
+        return Ok(());
+    }
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").context("cannot list /proc")?.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some((pid, parent)) = pid.and_then(|pid| Some((pid, parent_of(pid)?))) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut open = filters.pids.clone();
+    while let Some(pid) = open.pop() {
+        for child in children.get(&pid).into_iter().flatten() {
+            if found.insert(*child) {
+                open.push(*child);
+            }
+        }
+    }
+    fill(ebpf, "PIDS", "--pid with --children", found.into_iter())
+}
+
+/// Parent of a process (`/proc/PID/stat`, fourth field); None when it has ended meanwhile.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn fill<K: aya::Pod>(ebpf: &mut Ebpf, name: &str, flag: &str, keys: impl Iterator<Item = K>) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::{fs, io};
 
 use anyhow::{Result, bail};
+use aya::programs::ProgramError;
 
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
@@ -92,6 +93,26 @@ pub(crate) fn errno_text(error: &(dyn std::error::Error + 'static)) -> String {
     format!("{name} ({})", text.split(" (os error").next().unwrap_or_default())
 }
 
+/// A program's refusal: the errno, and the verifier's last word where it has one.
+pub(crate) fn of_program(error: &ProgramError) -> String {
+    let errno = errno_text(error);
+    match error {
+        ProgramError::LoadError { verifier_log, .. } => match verdict(&verifier_log.to_string()) {
+            Some(verdict) => format!("{errno}: {verdict}"),
+            None => errno,
+        },
+        _ => errno,
+    }
+}
+
+/// The line of a verifier log that says what is wrong: the last one before the statistics.
+fn verdict(log: &str) -> Option<String> {
+    let statistics = ["verification time", "stack depth", "processed ", "insns_"];
+    let lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = lines.filter(|line| !statistics.iter().any(|prefix| line.starts_with(prefix)));
+    lines.next_back().map(str::to_owned)
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -99,6 +120,13 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_verdict_stands_before_the_statistics() {
+        let log = "34: (b7) r0 = 0\nUnreleased reference id=39\nverification time 68999 usec\nprocessed 9 insns\n\n";
+        assert_eq!(verdict(log).as_deref(), Some("Unreleased reference id=39"));
+        assert_eq!(verdict(""), None);
+    }
 
     #[test]
     fn the_innermost_errno_is_named() {
