@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 
 use crate::{
@@ -26,6 +27,7 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
         return;
     }
     let candidates = sock.candidates(state);
+    debug!(ctx, "close: state {} unread {} candidates {}", state, sock.unread(), candidates);
     if candidates == 0 {
         report::clean_close(ctx, &sock, notes::get(sock.key()).as_deref(), state);
     } else {

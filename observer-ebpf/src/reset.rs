@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Kind, Note, Record, Source, candidate, note_flag, present, record_flag};
 
 use crate::{
@@ -43,6 +44,14 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
     if !active {
         record.kind = Kind::RESET;
     }
+    debug!(
+        ctx,
+        "reset: active {} predicted {} cause {} reason {}",
+        u8::from(active),
+        prediction.cause,
+        record.cause,
+        record.reason
+    );
     report::send(ctx, &mut record, prediction.by_current);
     if active {
         settle(sk as u64, record.kind);

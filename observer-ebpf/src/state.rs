@@ -4,6 +4,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{helpers::bpf_ktime_get_boot_ns, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
 use observer_ebpf::{Note, Role, candidate, note_flag};
 
 use crate::{
@@ -71,6 +72,7 @@ fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
         // The queue is purged already; nothing else brings a close here.
         candidates = candidate::PHANTOM;
     }
+    debug!(ctx, "closed from state {}: candidates {}", old, candidates);
     close::begin(sock.key(), old, candidates);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
@@ -79,6 +79,9 @@ pub struct Cli {
     /// Longest time in milliseconds that a finding may wait in the kernel; 0 wakes the observer for each one
     #[arg(long, value_name = "MS", default_value_t = 100, help_heading = "Kernel")]
     latency: u64,
+    /// Show diagnostics of the kernel side on standard error
+    #[arg(long, help_heading = "Kernel")]
+    kernel_log: bool,
 
     /// Run a command, observe its process tree from its first instruction, and end with its exit status
     #[arg(last = true, value_name = "COMMAND")]
@@ -115,6 +118,19 @@ pub enum Task {
 }
 
 impl Cli {
+    /// Parses the process's arguments. `--help` and `--version` print and exit.
+    ///
+    /// # Errors
+    /// One sentence for a wrong command line.
+    pub fn from_arguments() -> Result<Self> {
+        Self::try_parse().map_err(|error| {
+            if !error.use_stderr() {
+                error.exit();
+            }
+            anyhow!(sentence(&error.render().to_string()))
+        })
+    }
+
     /// What the command line asks for.
     ///
     /// # Errors
@@ -144,6 +160,7 @@ impl Cli {
             stack_depth: self.stack_depth,
             ring_bytes: self.ring_size,
             latency: Duration::from_millis(self.latency),
+            kernel_log: self.kernel_log,
             format: match self.format {
                 FormatName::Json => Format::Json,
                 FormatName::Text => Format::Text,
@@ -155,6 +172,15 @@ impl Cli {
             command: self.command,
         })))
     }
+}
+
+/// The first paragraph of clap's report, which names the argument, as one line.
+fn sentence(report: &str) -> String {
+    let paragraph = report.split("\n\nUsage:").next().unwrap_or(report);
+    let paragraph = paragraph.split("\n\nFor more information").next().unwrap_or(paragraph);
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    let text = words.join(" ");
+    format!("{} (see --help)", text.strip_prefix("error: ").unwrap_or(&text))
 }
 
 fn comm(text: &str) -> Result<String, String> {
@@ -199,6 +225,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_sentence() {
+        let error = Cli::try_parse_from(["conn-observer", "--peer", "10.0.0.0/33"]).unwrap_err();
+        let text = sentence(&error.render().to_string());
+        assert!(text.starts_with("invalid value '10.0.0.0/33' for '--peer <CIDR>': expected an address"), "{text}");
+        assert!(!text.contains('\n'));
     }
 
     #[test]

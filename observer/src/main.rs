@@ -3,7 +3,6 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
 use conn_observer::{
     cli::{Cli, Task},
     event, observe,
@@ -13,8 +12,7 @@ use conn_observer::{
 const CANNOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
-    // clap exits with 2 on a wrong command line, and with 0 after --help.
-    match Cli::parse().task().and_then(perform) {
+    match Cli::from_arguments().and_then(Cli::task).and_then(perform) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("conn-observer: {error:#}");

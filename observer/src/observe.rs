@@ -84,9 +84,10 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached);
     let mut status = None;
-    let reason = follow(options, &mut stream, &attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
+    let reason = follow(options, &mut stream, &mut attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
         .await?;
     attached.detach();
+    attached.flush_log();
     drain(&mut stream, ring.get_mut());
     let tally = attached.tally()?;
     stream.stopped(reason, &tally);
@@ -110,7 +111,7 @@ fn check(options: &Options) -> Result<()> {
 async fn follow(
     options: &Options,
     stream: &mut Stream<'_>,
-    attached: &Attached,
+    attached: &mut Attached,
     ring: &mut AsyncFd<RingBuf<MapData>>,
     output: &Output,
     mut child: Option<&mut Child>,
@@ -166,6 +167,7 @@ async fn follow(
                 if hungry {
                     read(stream, ring.get_mut());
                 }
+                attached.flush_log();
                 if output.abandoned() {
                     return Ok("pipe");
                 }

@@ -19,6 +19,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Longest time a finding may wait in the ring; zero wakes the reader for each one.
     pub latency: Duration,
+    /// Show diagnostics of the kernel side on standard error.
+    pub kernel_log: bool,
     /// Format of the stream.
     pub format: Format,
     /// Where the stream goes instead of standard output.

@@ -22,6 +22,17 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Netns => "netns",
+            Self::Bpf => "bpf",
+            Self::Root => "root",
+            Self::Tool(name) => name,
+            Self::Sources => "sources",
+        }
+    }
+
     /// Why it is not here, in one sentence; `None` when it is.
     pub fn missing(self) -> Option<String> {
         static NETNS: OnceLock<Option<String>> = OnceLock::new();

@@ -7,9 +7,12 @@ use crate::pair::{Family, Pair};
 use crate::queue;
 use crate::sock::{self, State};
 
-/// `data_after_close`: the closed socket still is a full one, as TCP_LINGER2 keeps it in FIN_WAIT2 beyond a minute.
+/// Seconds of TCP_LINGER2, beyond the minute (TCP_TIMEWAIT_LEN) after which FIN_WAIT2 is left to a minisocket.
+pub(crate) const LONG_LINGER2: i32 = 120;
+
+/// `data_after_close`: the closed socket still is a full one, as TCP_LINGER2 keeps it in FIN_WAIT2.
 pub fn after_close(family: Family) -> Act {
-    late(family, Some(120))
+    late(family, Some(LONG_LINGER2))
 }
 
 /// `data_after_timewait`: with the default timeout the socket becomes a time-wait minisocket in FIN_WAIT2.

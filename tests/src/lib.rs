@@ -27,8 +27,12 @@ pub mod orderly;
 
 pub mod actor;
 pub mod role;
+mod sharing;
 
+pub mod binary;
 pub mod event;
+pub mod report;
+
 pub mod observer;
 pub mod run;
 

@@ -1,8 +1,7 @@
 //! The observer as a child process: started, read event by event, stopped.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,9 +10,11 @@ use rustix::process::{Pid, Signal};
 
 use crate::abort;
 use crate::act::Act;
+use crate::binary::command;
 use crate::deadline::{DEADLINE, until};
 use crate::event::Event;
 use crate::netns::Netns;
+use crate::report::Report;
 
 /// A running observer. Dropped while a test fails, it prints what it had said.
 pub struct Observer {
@@ -133,7 +134,7 @@ impl Observer {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(pid_of(&self.child), signal).expect("signal");
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("signal");
     }
 
     /// SIGINT; reads to the end; checks exit status and sums.
@@ -221,88 +222,6 @@ impl Drop for Observer {
             );
         }
     }
-}
-
-/// Everything an observer said.
-pub struct Report {
-    events: Vec<Event>,
-}
-
-impl Report {
-    /// All lines, `started` to `stopped`.
-    pub fn lines(&self) -> &[Event] {
-        &self.events
-    }
-
-    /// Events about connections.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.events
-            .iter()
-            .filter(|event| event.is_about_connection())
-    }
-
-    /// How many events have this cause.
-    pub fn count(&self, cause: &str) -> u64 {
-        self.events().filter(|event| event.cause() == cause).count() as u64
-    }
-
-    /// The last line.
-    pub fn stopped(&self) -> &Event {
-        self.events.last().expect("not empty")
-    }
-
-    /// A field of `stopped.totals` for one namespace and cause; 0 without such a row.
-    pub fn total(&self, namespace: &Netns, cause: &str, field: &str) -> u64 {
-        let rows = self.stopped().at("totals").as_array().expect("totals");
-        let ours = rows
-            .iter()
-            .filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
-        ours.map(|row| {
-            row[field]
-                .as_u64()
-                .unwrap_or_else(|| panic!("no {field} in {row}"))
-        })
-        .sum()
-    }
-}
-
-/// The observer's command line, with the hook plan this run is about (`CONN_OBSERVER_HOOKS`).
-pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    if let Ok(plan) = std::env::var("CONN_OBSERVER_HOOKS") {
-        command.args(["--hooks", &plan]);
-    }
-    command.args(arguments);
-    command
-}
-
-/// The binary under test: `CONN_OBSERVER_BIN`, or the one built beside this test, of the same profile first.
-pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("CONN_OBSERVER_BIN") {
-        return path.into();
-    }
-    let ours = std::env::current_exe().expect("our path");
-    let profile = ours
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/PROFILE/deps");
-    let target = profile.parent().expect("target");
-    let candidates = [
-        profile.to_owned(),
-        target.join("release"),
-        target.join("debug"),
-    ];
-    let found = candidates
-        .iter()
-        .map(|folder| folder.join("conn-observer"))
-        .find(|path| path.exists());
-    found.unwrap_or_else(|| {
-        panic!("no conn-observer in {candidates:?}: build it, or set CONN_OBSERVER_BIN")
-    })
-}
-
-fn pid_of(child: &Child) -> Pid {
-    Pid::from_child(child)
 }
 
 fn lines_of(stdout: ChildStdout) -> Receiver<String> {

@@ -4,9 +4,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::binary;
 use crate::deadline::DEADLINE;
 use crate::event::Event;
-use crate::observer;
 
 /// What a finished run left.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ impl Outcome {
 
 /// Runs the observer to its end.
 pub fn observer(arguments: &[&str]) -> Outcome {
-    run(observer::command(arguments))
+    run(binary::command(arguments))
 }
 
 /// Runs the binary with these arguments only, without a hook plan: for sub-commands.
 pub fn observer_alone(arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(observer::binary());
+    let mut command = Command::new(binary::path());
     command.args(arguments);
     run(command)
 }

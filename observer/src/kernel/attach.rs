@@ -12,12 +12,14 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError},
 };
+use aya_log::Level;
 use observer_ebpf::{Field, Settings};
 use zerocopy::IntoBytes as _;
 
 use super::{
     btf::{self, KernelTypes},
     filters,
+    log::KernelLog,
     plan::{Coverage, Plan},
     reasons::Reasons,
     refusal,
@@ -55,6 +57,7 @@ pub struct Refused {
 /// An attached observer. Dropping it detaches everything: the kernel holds nothing but by these file descriptors.
 pub struct Attached {
     ebpf: Ebpf,
+    log: Option<KernelLog>,
     /// Of the programs attached.
     program_fds: Vec<i32>,
     /// Runs that programs now gone had missed.
@@ -90,6 +93,13 @@ impl Attached {
     pub fn tally(&self) -> Result<Tally> {
         let missed = self.missed + self.program_fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>();
         Ok(Tally { missed, ..totals::read(&self.ebpf)? })
+    }
+
+    /// Passes on what the kernel side has logged.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// Detaches every hook; maps stay readable. In the order of attaching, reversed.
@@ -129,11 +139,13 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let causes = reasons.causes();
     let plans = options.hooks.plans();
     let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, *plan)).collect();
+    let log_level = if options.kernel_log { Level::Debug as u8 } else { 0 };
     // One loader serves every plan: making one parses the kernel's BTF once more.
     let mut loader = EbpfLoader::new();
     loader
         .override_global("LAYOUT", layout.as_bytes(), true)
         .override_global("REASON_CAUSES", causes.as_slice(), true)
+        .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes);
     let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
     let mut refused = Vec::new();
@@ -145,8 +157,13 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         match hook_up(&mut ebpf, plan, close, options.filters.children, &btf) {
             Ok((hooks, program_fds)) => {
                 filters::add_descendants(&mut ebpf, &options.filters)?;
+                let log = match options.kernel_log {
+                    true => Some(KernelLog::open(&mut ebpf)?),
+                    false => None,
+                };
                 return Ok(Attached {
                     ebpf,
+                    log,
                     program_fds,
                     missed: 0,
                     plan,

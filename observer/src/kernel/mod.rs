@@ -4,6 +4,7 @@
 mod attach;
 pub(crate) mod btf;
 mod filters;
+mod log;
 mod plan;
 mod reasons;
 mod refusal;

@@ -5,12 +5,13 @@ use std::process::Stdio;
 
 use conn_observer_tests::abort;
 use conn_observer_tests::act::Act;
+use conn_observer_tests::binary;
 use conn_observer_tests::deadline::until;
 use conn_observer_tests::event::Event;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns, Tool};
 use conn_observer_tests::loaded::Loaded;
 use conn_observer_tests::netns::Netns;
-use conn_observer_tests::observer::{self, Observer};
+use conn_observer_tests::observer::Observer;
 use conn_observer_tests::pair::{Family, Side};
 use conn_observer_tests::run;
 use rustix::process::Signal;
@@ -79,7 +80,7 @@ fn it_ends_after_its_duration() {
 }
 
 fn a_closed_pipe_ends_it_quietly() {
-    let mut child = observer::command(&[])
+    let mut child = binary::command(&[])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -101,9 +102,7 @@ fn a_closed_pipe_ends_it_quietly() {
 fn the_readmes_head_ends_it_quietly() {
     let mut shell = std::process::Command::new("sh");
     let script = r#"{ "$OBSERVER" --pid $$; echo "exit $?" >&2; } | head -1"#;
-    shell
-        .args(["-c", script])
-        .env("OBSERVER", observer::binary());
+    shell.args(["-c", script]).env("OBSERVER", binary::path());
     let outcome = run::run(shell);
     assert_eq!(outcome.lines().len(), 1, "{outcome:?}");
     assert_eq!(outcome.stderr, "exit 0\n");

@@ -3,11 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::{env, fs, io, process};
+use std::{env, fs, process};
 
+use conn_observer_tests::binary;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns, Root};
 use conn_observer_tests::netns::Netns;
-use conn_observer_tests::observer::{self, Observer};
+use conn_observer_tests::observer::Observer;
 use conn_observer_tests::run;
 
 use crate::suite::{Suite, add};
@@ -85,14 +86,8 @@ fn a_user_without_privilege_is_told_which_capability_is_missing() {
     // The build folder may be closed to others.
     let copy = Copy::of_binary();
     let mut command = process::Command::new(&copy.0);
+    // `uid` also leaves root's groups.
     command.current_dir("/").uid(NOBODY).gid(NOBODY);
-    // SAFETY: setgroups is a plain system call here, without allocation, between fork and exec.
-    unsafe {
-        command.pre_exec(|| match libc::setgroups(0, std::ptr::null()) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        });
-    }
     run::run(command).assert_refused(&["CAP_BPF"]);
 }
 
@@ -109,7 +104,7 @@ fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
             let plan = row["plan"].as_str().expect("a plan");
             let error = row["error"].as_str().expect("an error");
             let errno = error.split([' ', ':']).next().expect("its first word");
-            let mut command = process::Command::new(observer::binary());
+            let mut command = process::Command::new(binary::path());
             command.args(["--hooks", plan]);
             run::run(command).assert_refused(&[plan, errno]);
         }
@@ -127,7 +122,7 @@ struct Copy(PathBuf);
 impl Copy {
     fn of_binary() -> Self {
         let path = env::temp_dir().join(format!("conn-observer-{}", process::id()));
-        fs::copy(observer::binary(), &path).unwrap();
+        fs::copy(binary::path(), &path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         Self(path)
     }

@@ -1,5 +1,8 @@
 //! RSTs that softirq sends in the peer's context for data that came too late: the closer is to blame, not the peer.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use conn_observer_tests::abort;
 use conn_observer_tests::act::Act;
 use conn_observer_tests::actor::Actor;
@@ -10,6 +13,7 @@ use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
 use conn_observer_tests::orderly;
 use conn_observer_tests::pair::Family;
+use conn_observer_tests::sock::{self, State};
 
 use crate::suite::{Suite, add};
 
@@ -20,6 +24,7 @@ pub(super) fn tests(suite: &mut Suite) {
         [PrivateNetns, Bpf],
         [
             data_after_close_is_blamed_on_the_closer,
+            late_data_of_another_process_is_blamed_on_the_closer,
             data_for_a_timewait_socket_is_blamed_on_the_closer,
             resets_of_closed_ports_are_shown_only_when_asked_for,
         ]
@@ -38,6 +43,25 @@ fn data_after_close_is_blamed_on_the_closer() {
             [],
             "the peer's end has been reset and is empty"
         );
+    });
+}
+
+/// The RST is sent while the sender's process runs; the filter and the event go by the closer's.
+fn late_data_of_another_process_is_blamed_on_the_closer() {
+    Netns::run(|namespace| {
+        let mut actor = Actor::spawn();
+        let mut observer = Observer::within(namespace, &["--pid", &actor.pid().to_string()]);
+        let listener = TcpListener::bind(Family::V4.loopback()).unwrap();
+        let act = actor.play_one(&format!(
+            "connect {}",
+            listener.local_addr().unwrap().port()
+        ));
+        let (mut server, _) = listener.accept().unwrap();
+        actor.play("close");
+        assert_eq!(server.read(&mut [0]).unwrap(), 0);
+        server.write_all(b"too late").unwrap();
+        sock::wait_state(&server, State::Close);
+        observer.expect("data_after_close", &act);
     });
 }
 

@@ -1,6 +1,5 @@
 //! nginx answers a POST before its body has come in, and closes without waiting for the rest (`lingering_close off`).
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -34,7 +33,10 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "peers",
         [PrivateNetns, Tool("nginx")],
-        [nginx_aborts_for_an_early_upstream,]
+        [
+            nginx_aborts_for_an_early_upstream,
+            nginx_aborts_when_it_refuses_a_large_body
+        ]
     );
 }
 
@@ -68,39 +70,64 @@ fn nginx_aborts_for_an_early_upstream() {
     });
 }
 
-/// 413 is sent while the body pours in: what comes before nginx's close is unread, what comes after it is late.
-/// Which of the two it is differs from time to time; that it is one of them, once, does not.
 fn nginx_that_refuses_large_bodies_is_flagged_once_a_connection() {
-    const REQUESTS: usize = 20;
     Netns::run(|namespace| {
-        let nginx = Nginx::start("client_max_body_size 1k;");
-        let observer = Observer::within(namespace, &["--pid", &nginx.peer.pid().to_string()]);
+        let nginx = Nginx::start(REFUSING);
+        let mut observer = Observer::within(namespace, &["--pid", &nginx.peer.pid().to_string()]);
         let before = namespace.counters();
-        let mut ports = HashSet::new();
-        for _ in 0..REQUESTS {
-            let mut stream = nginx.post();
-            ports.insert(stream.local_addr().unwrap().port());
-            // Little by little: nginx throws away what is there before it closes, and would never come to an end of more.
-            until("nginx to reset", || stream.write_all(&[b'x'; 512]).is_err());
-            // We may have unread bytes now: the answer. Reading it keeps our own close out of the counter.
-            let _ = stream.read_to_end(&mut Vec::new());
+        for bytes in [1, 100, 5_000, 60_000] {
+            let event = observer.expect("close_unread", &refused(&nginx, bytes));
+            assert_eq!(event.text("process.comm"), "nginx", "{event:?}");
         }
         let delta = namespace.counters().since(&before);
-        let report = observer.stop();
-        assert_eq!(
-            report.count("close_unread"),
-            delta.tcp_ext("TCPAbortOnClose")
-        );
-        let mut flagged = HashSet::new();
-        for event in report.events() {
-            let causes = ["close_unread", "data_after_close", "data_after_timewait"];
-            assert!(causes.contains(&event.cause()), "{event:?}");
-            assert_eq!(event.text("process.comm"), "nginx", "{event:?}");
-            let port = event.end("peer").expect("a peer").port();
-            assert!(flagged.insert(port), "twice: {event:?}");
-        }
-        assert_eq!(flagged, ports);
+        assert_eq!(delta.tcp_ext("TCPAbortOnClose"), 4);
+        assert_eq!(observer.stop().events().count(), 4);
     });
+}
+
+fn nginx_aborts_when_it_refuses_a_large_body() {
+    Netns::run(|namespace| {
+        let nginx = Nginx::start(REFUSING);
+        let before = namespace.counters();
+        for bytes in [1, 60_000] {
+            refused(&nginx, bytes);
+        }
+        assert_eq!(
+            namespace
+                .counters()
+                .since(&before)
+                .tcp_ext("TCPAbortOnClose"),
+            2
+        );
+    });
+}
+
+/// nginx goes on to throw the body away after its answer, also with `lingering_close off`, until `lingering_time` is
+/// over. It looks at that time before it reads.
+const REFUSING: &str = "client_max_body_size 1k; lingering_time 0;";
+
+/// The answer is 413 as soon as the head is there; the next `bytes` of the body find nginx out of patience.
+fn refused(nginx: &Nginx, bytes: u64) -> Act {
+    let mut client = nginx.post();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"</html>\r\n") {
+        let mut some = [0; 512];
+        let count = client.read(&mut some).expect("an answer");
+        assert_ne!(count, 0, "nginx closed before its answer was complete");
+        answer.extend_from_slice(&some[..count]);
+    }
+    assert!(
+        answer.starts_with(b"HTTP/1.1 413"),
+        "{:?}",
+        String::from_utf8_lossy(&answer)
+    );
+    let act = by_peer(&nginx.peer, &client, bytes);
+    client
+        .write_all(&vec![b'x'; usize::try_from(bytes).unwrap()])
+        .expect("send");
+    let reset = client.read(&mut [0]).expect_err("nginx resets");
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+    act
 }
 
 /// A proxy that passes the body on while it comes in; the upstream reads nothing of it and answers. `observe` is called

@@ -39,7 +39,7 @@ const MOUNTS: [(&str, &str); 12] = [
     ("securityfs", "/sys/kernel/security"),
 ];
 
-/// The order matters: 1. the ports, while no lockdown forbids them, 2. mounts, loopback and modules, 3. lockdown,
+/// The order matters: 1. the ports, while no lockdown forbids them, 2. mounts, names, loopback, modules, 3. lockdown,
 /// 4. the runs, 5. the end.
 fn main() {
     // SAFETY: asks the kernel for access to I/O ports and touches no memory.
@@ -53,16 +53,17 @@ fn main() {
         ("/proc/self/fd", "/dev/fd"),
         ("/proc/self/fd/1", "/dev/stdout"),
     ] {
-        attempt(link, || symlink(target, link));
+        attempt(&format!("link {link}"), || symlink(target, link));
     }
-    attempt("loopback", loopback_up);
+    attempt("set the host name", set_host_name);
+    attempt("bring up loopback", loopback_up);
     for name in lines("/vm/modules") {
-        attempt(&format!("module {name}"), || {
+        attempt(&format!("load module {name}"), || {
             load_module(&format!("/vm/ko/{name}"))
         });
     }
     if let Ok(level) = fs::read_to_string("/vm/lockdown") {
-        attempt("lockdown", || {
+        attempt("lock down", || {
             fs::write("/sys/kernel/security/lockdown", level)
         });
     }
@@ -133,6 +134,12 @@ fn mount(kind: &str, point: &str) -> io::Result<()> {
         }
         .into(),
     )
+}
+
+fn set_host_name() -> io::Result<()> {
+    const NAME: &str = "guest";
+    // SAFETY: the name is as long as said.
+    checked(unsafe { libc::sethostname(NAME.as_ptr().cast(), NAME.len()) }.into())
 }
 
 fn loopback_up() -> io::Result<()> {

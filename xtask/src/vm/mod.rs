@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// Run this program, with the words after `--` as its arguments, in place of the tests.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
-    /// Names of tests, in part; without one, all that need no other program than the observer.
+    /// Part of the tests' names, in place of `core::`: all that need no other program.
     #[arg(last = true, value_name = "FILTER")]
     filter: Vec<String>,
 }
@@ -158,8 +158,7 @@ fn content(options: &Options) -> Result<Content> {
     }
     let [init, live, observer] =
         artifacts::release([artifacts::GUEST_INIT, artifacts::LIVE, artifacts::OBSERVER])?;
-    // The tests under `core::` need nothing but these two programs. A filter is matched against whole names, so it
-    // narrows the choice only where it names such a test.
+    // The tests under `core::` need nothing but these two programs. The test program takes one filter only.
     let core = ["core::".to_owned()];
     let filter = if options.filter.is_empty() {
         &core[..]
