@@ -15,8 +15,6 @@ mod total;
 pub use cause::{Cause, REASON_SLOTS, Source};
 pub use fields::{ABSENT, FIELDS, Field, Layout};
 pub use note::{CLOSER_KEY_LEN, Closer, Endpoints, Note, Role, candidate, note_flag};
-pub use record::{
-    Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, Record, RECORD_LEN, present, record_flag,
-};
+pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, present, record_flag};
 pub use settings::{Filters, PREFIX_BITS, Settings, TaskAccess};
 pub use total::{STAT_SLOTS, Stat, Total, TotalKey};

@@ -9,33 +9,33 @@ fn main() {
 }
 
 #[cfg(target_arch = "bpf")]
+mod close;
+#[cfg(target_arch = "bpf")]
+mod count;
+#[cfg(target_arch = "bpf")]
+mod family;
+#[cfg(target_arch = "bpf")]
+mod filter;
+#[cfg(target_arch = "bpf")]
 mod frozen;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
-mod read;
-#[cfg(target_arch = "bpf")]
-mod sock;
-#[cfg(target_arch = "bpf")]
-mod segment;
-#[cfg(target_arch = "bpf")]
-mod task;
-#[cfg(target_arch = "bpf")]
-mod count;
-#[cfg(target_arch = "bpf")]
 mod notes;
 #[cfg(target_arch = "bpf")]
-mod filter;
+mod read;
 #[cfg(target_arch = "bpf")]
 mod report;
 #[cfg(target_arch = "bpf")]
-mod close;
+mod reset;
+#[cfg(target_arch = "bpf")]
+mod segment;
+#[cfg(target_arch = "bpf")]
+mod sock;
 #[cfg(target_arch = "bpf")]
 mod state;
 #[cfg(target_arch = "bpf")]
-mod reset;
-#[cfg(target_arch = "bpf")]
-mod family;
+mod task;
 
 #[cfg(target_arch = "bpf")]
 mod entry {

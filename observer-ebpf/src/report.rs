@@ -140,16 +140,8 @@ pub(crate) fn send(ctx: &impl EbpfContext, record: &mut Record, by_current: bool
     submit(ctx, record, total, by_current);
 }
 
-const NOBODY: Closer = Closer {
-    closed_ns: 0,
-    cgroup_id: 0,
-    tgid: 0,
-    pid: 0,
-    uid: 0,
-    flags: 0,
-    comm: [0; 4],
-    thread: [0; 4],
-};
+const NOBODY: Closer =
+    Closer { closed_ns: 0, cgroup_id: 0, tgid: 0, pid: 0, uid: 0, flags: 0, comm: [0; 4], thread: [0; 4] };
 
 /// Offers the record to the ring. A failed reservation is counted under its namespace and cause.
 #[inline(always)]

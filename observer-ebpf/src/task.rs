@@ -64,12 +64,7 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
         let comm = offset!(task_comm);
         // SAFETY: as above; TASK_COMM_LEN is 16 on every kernel.
         closer.comm = unsafe {
-            [
-                R::load(leader, comm),
-                R::load(leader, comm + 4),
-                R::load(leader, comm + 8),
-                R::load(leader, comm + 12),
-            ]
+            [R::load(leader, comm), R::load(leader, comm + 4), R::load(leader, comm + 8), R::load(leader, comm + 12)]
         };
     }
 }

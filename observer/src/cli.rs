@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::{
     cause::Cause,
-    kernel::PlanChoice,
     options::{FilterSet, Format, Options},
+    plan::PlanChoice,
 };
 
 /// Names who closed a TCP connection badly: process, thread, stack, peer and bytes lost. One JSON object a line.
@@ -190,9 +190,10 @@ fn comm(text: &str) -> Result<String, String> {
 /// A network, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address));
-    text.parse().ok().or_else(address).ok_or_else(|| {
-        "expected an address or network as 10.0.0.0/8 or 2001:db8::/32".to_owned()
-    })
+    text.parse()
+        .ok()
+        .or_else(address)
+        .ok_or_else(|| "expected an address or network as 10.0.0.0/8 or 2001:db8::/32".to_owned())
 }
 
 /// `500ms`, `10s`, `2m`, `1h`.

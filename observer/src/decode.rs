@@ -172,8 +172,18 @@ fn stack(record: &Record, rest: &[u8]) -> Result<Option<Stack>, Malformed> {
 /// Names of `include/net/tcp_states.h`.
 fn state_name(state: u8) -> String {
     let names = [
-        "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-        "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
+        "ESTABLISHED",
+        "SYN_SENT",
+        "SYN_RECV",
+        "FIN_WAIT1",
+        "FIN_WAIT2",
+        "TIME_WAIT",
+        "CLOSE",
+        "CLOSE_WAIT",
+        "LAST_ACK",
+        "LISTEN",
+        "CLOSING",
+        "NEW_SYN_RECV",
     ];
     let name = usize::from(state).checked_sub(1).and_then(|index| names.get(index));
     name.map_or_else(|| state.to_string(), |name| (*name).to_owned())

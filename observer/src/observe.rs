@@ -84,8 +84,9 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached);
     let mut status = None;
-    let reason = follow(options, &mut stream, &mut attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
-        .await?;
+    let reason =
+        follow(options, &mut stream, &mut attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
+            .await?;
     attached.detach();
     attached.flush_log();
     drain(&mut stream, ring.get_mut());

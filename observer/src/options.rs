@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{cause::Cause, kernel::PlanChoice};
+use crate::{cause::Cause, plan::PlanChoice};
 
 /// Everything about one run.
 #[derive(Clone, Debug)]

@@ -29,13 +29,15 @@ fn text(event: &Event, buffer: &mut Vec<u8>) {
         Body::Close(finding) | Body::ResetSent(finding) => sentence(finding, buffer),
         Body::Loss(loss) => {
             let count: u64 = loss.lost.iter().map(|lost| lost.count).sum();
-            write!(buffer, "lost {count} findings in the {} ({} so far); try a larger --ring-size", loss.place, loss.total_lost)
+            write!(
+                buffer,
+                "lost {count} findings in the {} ({} so far); try a larger --ring-size",
+                loss.place, loss.total_lost
+            )
         }
-        Body::Stopped(stopped) => write!(
-            buffer,
-            "stopped ({}): {} findings, {} lost",
-            stopped.reason, stopped.received, stopped.lost
-        ),
+        Body::Stopped(stopped) => {
+            write!(buffer, "stopped ({}): {} findings, {} lost", stopped.reason, stopped.received, stopped.lost)
+        }
     };
 }
 

@@ -14,10 +14,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         suite,
         "loss",
         [PrivateNetns, Bpf],
-        [
-            a_flood_into_a_full_ring_is_declared_and_counted,
-            a_ring_that_is_no_power_of_two_pages_is_refused,
-        ]
+        [a_flood_into_a_full_ring_is_declared_and_counted, a_ring_that_is_no_power_of_two_pages_is_refused,]
     );
 }
 
@@ -32,47 +29,30 @@ fn a_flood_into_a_full_ring_is_declared_and_counted() {
             abort::unread(Family::V4, Side::Client, 3);
         }
         observer.signal(Signal::CONT);
-        let delta = namespace
-            .counters()
-            .since(&before)
-            .tcp_ext("TCPAbortOnClose");
+        let delta = namespace.counters().since(&before).tcp_ext("TCPAbortOnClose");
         let report = observer.stop();
         assert_eq!(delta, CLOSES);
         assert_eq!(report.total(namespace, "close_unread", "acts"), CLOSES);
-        assert_eq!(
-            report.total(namespace, "close_unread", "unread_bytes"),
-            3 * CLOSES
-        );
+        assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), 3 * CLOSES);
         assert_eq!(report.total(namespace, "close_unread", "submitted"), CLOSES);
         let lost = report.total(namespace, "close_unread", "lost");
         assert!(lost > 0, "{:?}", report.stopped());
         assert_eq!(report.count("close_unread") + lost, CLOSES);
-        let losses: Vec<_> = report
-            .lines()
-            .iter()
-            .filter(|event| event.kind() == "loss")
-            .collect();
+        let losses: Vec<_> = report.lines().iter().filter(|event| event.kind() == "loss").collect();
         let declared: u64 = losses.iter().map(|event| event.number("total_lost")).sum();
         assert_eq!(declared, report.stopped().number("lost"), "{losses:?}");
         for event in losses {
             assert_eq!(event.text("where"), "ring");
             let by_cause = event.at("lost").as_array().unwrap();
-            let sum: u64 = by_cause
-                .iter()
-                .map(|row| row["count"].as_u64().unwrap())
-                .sum();
+            let sum: u64 = by_cause.iter().map(|row| row["count"].as_u64().unwrap()).sum();
             assert_eq!(sum, event.number("total_lost"), "{event:?}");
-            assert!(
-                by_cause.iter().any(|row| row["cause"] == "close_unread"),
-                "{event:?}"
-            );
+            assert!(by_cause.iter().any(|row| row["cause"] == "close_unread"), "{event:?}");
         }
     });
 }
 
 fn a_ring_that_is_no_power_of_two_pages_is_refused() {
     for size in ["4095", "5000", "12288", "0"] {
-        conn_observer_tests::run::observer(&["--ring-size", size])
-            .assert_refused(&["--ring-size", size]);
+        conn_observer_tests::run::observer(&["--ring-size", size]).assert_refused(&["--ring-size", size]);
     }
 }

@@ -3,11 +3,7 @@
 //!
 //! With `--act` this binary is not a test but a process under observation ([`conn_observer_tests::actor`]).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod suite;
 

@@ -20,16 +20,11 @@ impl Suite {
             Ok(())
         };
         let trial = Trial::test(format!("{module}::{name}"), runner);
-        let trial = match needs
-            .iter()
-            .find_map(|need| need.missing().map(|reason| (need, reason)))
-        {
+        let trial = match needs.iter().find_map(|need| need.missing().map(|reason| (need, reason))) {
             None => trial,
             Some((need, reason)) => {
                 *self.ignored.entry(reason).or_default() += 1;
-                trial
-                    .with_ignored_flag(true)
-                    .with_kind(format!("needs {}", need.name()))
+                trial.with_ignored_flag(true).with_kind(format!("needs {}", need.name()))
             }
         };
         self.trials.push(trial);

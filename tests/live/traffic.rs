@@ -53,76 +53,48 @@ fn an_unread_close_raises_abort_on_close_once() {
 
 fn a_fin_behind_the_data_does_not_change_that() {
     Netns::run(|namespace| {
-        assert_eq!(
-            raised(namespace, || abort::unread_behind_fin(Family::V4, 100)),
-            [1, 0, 0, 1]
-        );
+        assert_eq!(raised(namespace, || abort::unread_behind_fin(Family::V4, 100)), [1, 0, 0, 1]);
     });
 }
 
 fn linger_zero_raises_abort_on_data_once() {
     Netns::run(|namespace| {
         for side in Side::ALL {
-            assert_eq!(
-                raised(namespace, || abort::linger_zero(Family::V6, side)),
-                [0, 1, 0, 1]
-            );
+            assert_eq!(raised(namespace, || abort::linger_zero(Family::V6, side)), [0, 1, 0, 1]);
         }
     });
 }
 
 fn unread_data_goes_before_linger_zero() {
     Netns::run(|namespace| {
-        assert_eq!(
-            raised(namespace, || abort::unread_with_linger_zero(5)),
-            [1, 0, 0, 1]
-        );
+        assert_eq!(raised(namespace, || abort::unread_with_linger_zero(5)), [1, 0, 0, 1]);
     });
 }
 
 fn a_negative_linger2_raises_abort_on_linger_once() {
     Netns::run(|namespace| {
-        assert_eq!(
-            raised(namespace, || abort::linger2(Family::V4)),
-            [0, 0, 1, 1]
-        );
+        assert_eq!(raised(namespace, || abort::linger2(Family::V4)), [0, 0, 1, 1]);
     });
 }
 
 fn disconnect_and_a_dying_listener_send_resets_without_a_counter() {
     Netns::run(|namespace| {
-        assert_eq!(
-            raised(namespace, || abort::disconnect(Family::V4)),
-            [0, 0, 0, 1]
-        );
-        assert_eq!(
-            raised(namespace, abort::listener_with_waiting_connection),
-            [0, 0, 0, 1]
-        );
+        assert_eq!(raised(namespace, || abort::disconnect(Family::V4)), [0, 0, 0, 1]);
+        assert_eq!(raised(namespace, abort::listener_with_waiting_connection), [0, 0, 0, 1]);
     });
 }
 
 fn late_data_raises_abort_on_data_only_while_the_socket_is_whole() {
     Netns::run(|namespace| {
-        assert_eq!(
-            raised(namespace, || late::after_close(Family::V4)),
-            [0, 1, 0, 1]
-        );
-        assert_eq!(
-            raised(namespace, || late::after_timewait(Family::V4)),
-            [0, 0, 0, 1]
-        );
+        assert_eq!(raised(namespace, || late::after_close(Family::V4)), [0, 1, 0, 1]);
+        assert_eq!(raised(namespace, || late::after_timewait(Family::V4)), [0, 0, 0, 1]);
     });
 }
 
 fn a_reset_from_the_peer_leaves_us_nothing_to_send() {
     Netns::run(|namespace| {
         for bytes in [0, 100] {
-            assert_eq!(
-                raised(namespace, || abort::peer_reset(bytes)),
-                [0, 1, 0, 1],
-                "the peer's linger zero only"
-            );
+            assert_eq!(raised(namespace, || abort::peer_reset(bytes)), [0, 1, 0, 1], "the peer's linger zero only");
         }
     });
 }
@@ -139,35 +111,22 @@ fn orderly_closes_send_no_reset() {
         assert_eq!(raised(namespace, orderly::shutdown_then_close), [0; 4]);
         assert_eq!(raised(namespace, orderly::close_after_half_close), [0; 4]);
         let refused = raised(namespace, orderly::connection_refused);
-        assert_eq!(
-            refused,
-            [0, 0, 0, 1],
-            "the RST of the closed port is nobody's close"
-        );
+        assert_eq!(refused, [0, 0, 0, 1], "the RST of the closed port is nobody's close");
     });
 }
 
 fn actors_do_what_they_are_told() {
     Netns::run(|namespace| {
         let mut actor = Actor::spawn();
-        for role in [
-            "unread 100",
-            "fork-unread 100",
-            "child-unread 100",
-            "thread-unread closer 100",
-            "pass-unread 100",
-        ] {
+        for role in ["unread 100", "fork-unread 100", "child-unread 100", "thread-unread closer 100", "pass-unread 100"]
+        {
             let raised = raised(namespace, || actor.play_one(role));
             assert_eq!(raised, [1, 0, 0, 1], "{role}");
         }
         assert_ne!(actor.play_one("fork-unread 100").pid, actor.pid());
         assert_ne!(actor.play_one("pass-unread 100").pid, actor.pid());
         assert_ne!(actor.play_one("thread-unread closer 100").tid, actor.pid());
-        assert_eq!(
-            raised(namespace, || actor.play("dup-unread 100")),
-            [2, 0, 0, 2],
-            "with its fence"
-        );
+        assert_eq!(raised(namespace, || actor.play("dup-unread 100")), [2, 0, 0, 2], "with its fence");
         let exit = raised(namespace, || {
             actor.play_one("exit-with 100");
             assert!(actor.wait().success());

@@ -18,8 +18,7 @@ pub fn with_unread(family: Family, closing: Side, bytes: u64) -> (TcpStream, Tcp
 }
 
 fn leave_unread(closing: &TcpStream, peer: &mut TcpStream, bytes: u64) {
-    peer.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()])
-        .expect("send");
+    peer.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()]).expect("send");
     sock::wait_readable(closing, bytes);
 }
 
@@ -76,9 +75,7 @@ pub fn disconnect(family: Family) -> Act {
 pub fn linger2(family: Family) -> Act {
     let pair = Pair::connect(family);
     sock::linger2(&pair.client, -1);
-    pair.client
-        .shutdown(std::net::Shutdown::Write)
-        .expect("shutdown");
+    pair.client.shutdown(std::net::Shutdown::Write).expect("shutdown");
     sock::wait_state(&pair.client, State::FinWait2);
     close((pair.client, pair.server), 0)
 }

@@ -56,10 +56,7 @@ impl Act {
 
 /// The calling thread's id, also right in a forked child.
 pub fn thread_id() -> u32 {
-    rustix::thread::gettid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs()
+    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

@@ -26,18 +26,10 @@ pub struct Actor {
 impl Actor {
     /// Starts one in this thread's namespace and waits until it has its name.
     pub fn spawn() -> Self {
-        let mut child = command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("an actor");
+        let mut child = command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("an actor");
         let stdin = child.stdin.take().expect("piped");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let mut actor = Self {
-            child,
-            stdin,
-            stdout,
-        };
+        let mut actor = Self { child, stdin, stdout };
         actor.play("nothing");
         actor
     }
@@ -51,16 +43,9 @@ impl Actor {
     pub fn play(&mut self, line: &str) -> Vec<Act> {
         writeln!(self.stdin, "{line}").expect("the actor listens");
         let mut answer = String::new();
-        self.stdout
-            .read_line(&mut answer)
-            .expect("the actor answers");
-        let acts: Value = serde_json::from_str(&answer)
-            .unwrap_or_else(|_| panic!("{line}: the actor said {answer:?}"));
-        acts.as_array()
-            .expect("a list")
-            .iter()
-            .map(|act| Act::from_json(act).expect("an act"))
-            .collect()
+        self.stdout.read_line(&mut answer).expect("the actor answers");
+        let acts: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line}: the actor said {answer:?}"));
+        acts.as_array().expect("a list").iter().map(|act| Act::from_json(act).expect("an act")).collect()
     }
 
     /// Plays `line` that makes exactly one act.
@@ -92,15 +77,8 @@ impl Drop for Actor {
 /// The command line of an actor that plays `script` at once and ends, to be run by the observer: roles separated by
 /// `then`, such as `unread 100 then exit 7`.
 pub fn script(script: &str) -> Vec<String> {
-    let executable = std::env::current_exe()
-        .expect("our path")
-        .to_str()
-        .expect("UTF-8")
-        .to_owned();
-    [executable, FLAG.to_owned()]
-        .into_iter()
-        .chain(script.split(' ').map(str::to_owned))
-        .collect()
+    let executable = std::env::current_exe().expect("our path").to_str().expect("UTF-8").to_owned();
+    [executable, FLAG.to_owned()].into_iter().chain(script.split(' ').map(str::to_owned)).collect()
 }
 
 fn command() -> Command {

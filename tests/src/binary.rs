@@ -19,21 +19,9 @@ pub fn path() -> PathBuf {
         return path.into();
     }
     let ours = std::env::current_exe().expect("our path");
-    let profile = ours
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/PROFILE/deps");
+    let profile = ours.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps");
     let target = profile.parent().expect("target");
-    let candidates = [
-        profile.to_owned(),
-        target.join("release"),
-        target.join("debug"),
-    ];
-    let found = candidates
-        .iter()
-        .map(|folder| folder.join("conn-observer"))
-        .find(|path| path.exists());
-    found.unwrap_or_else(|| {
-        panic!("no conn-observer in {candidates:?}: build it, or set CONN_OBSERVER_BIN")
-    })
+    let candidates = [profile.to_owned(), target.join("release"), target.join("debug")];
+    let found = candidates.iter().map(|folder| folder.join("conn-observer")).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no conn-observer in {candidates:?}: build it, or set CONN_OBSERVER_BIN"))
 }

@@ -30,17 +30,12 @@ impl Counters {
 
     /// What has been added since `before`.
     pub fn since(&self, before: &Self) -> Self {
-        let delta = |(name, value): (&String, &i64)| {
-            (name.clone(), value - before.0.get(name).unwrap_or(&0))
-        };
+        let delta = |(name, value): (&String, &i64)| (name.clone(), value - before.0.get(name).unwrap_or(&0));
         Self(self.0.iter().map(delta).collect())
     }
 
     fn get(&self, name: &str) -> u64 {
-        let value = self
-            .0
-            .get(name)
-            .unwrap_or_else(|| panic!("the kernel has no counter {name}"));
+        let value = self.0.get(name).unwrap_or_else(|| panic!("the kernel has no counter {name}"));
         u64::try_from(*value).unwrap_or_else(|_| panic!("{name} went down by {}", -value))
     }
 }

@@ -9,10 +9,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !ready() {
-        assert!(
-            Instant::now() < end,
-            "still waiting after {DEADLINE:?}: {what}"
-        );
+        assert!(Instant::now() < end, "still waiting after {DEADLINE:?}: {what}");
         std::thread::yield_now();
     }
 }

@@ -14,15 +14,11 @@ pub struct Event(Value);
 impl Event {
     /// Parses one line; every line must be one JSON object of our schema.
     pub fn parse(line: &str) -> Self {
-        let value: Value = serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {line:?}"));
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line:?}"));
         let event = Self(value);
         assert_eq!(event.text("schema"), "conn-observer/1", "{event:?}");
         let time = event.text("time");
-        assert!(
-            time.len() == "2026-01-01T00:00:00.000000000Z".len() && time.ends_with('Z'),
-            "time {time:?}"
-        );
+        assert!(time.len() == "2026-01-01T00:00:00.000000000Z".len() && time.ends_with('Z'), "time {time:?}");
         event
     }
 
@@ -38,9 +34,7 @@ impl Event {
 
     /// The number at a path.
     pub fn number(&self, path: &str) -> u64 {
-        self.at(path)
-            .as_u64()
-            .unwrap_or_else(|| panic!("no number {path} in {self:?}"))
+        self.at(path).as_u64().unwrap_or_else(|| panic!("no number {path} in {self:?}"))
     }
 
     /// `type`.
@@ -65,23 +59,14 @@ impl Event {
 
     /// One end of the connection, `local` or `peer`.
     pub fn end(&self, which: &str) -> Option<SocketAddr> {
-        let address = self
-            .text(&format!("network.{which}.address"))
-            .parse()
-            .ok()?;
-        let port = self
-            .at(&format!("network.{which}.port"))
-            .as_u64()?
-            .try_into()
-            .ok()?;
+        let address = self.text(&format!("network.{which}.address")).parse().ok()?;
+        let port = self.at(&format!("network.{which}.port")).as_u64()?.try_into().ok()?;
         Some(SocketAddr::new(address, port))
     }
 
     /// Port of the observed end.
     pub fn local_port(&self) -> u16 {
-        self.end("local")
-            .unwrap_or_else(|| panic!("no local address in {self:?}"))
-            .port()
+        self.end("local").unwrap_or_else(|| panic!("no local address in {self:?}")).port()
     }
 
     /// Panics unless the event tells exactly of this act.
@@ -90,28 +75,12 @@ impl Event {
         assert_eq!(self.cause(), cause, "{self:?}\nexpected {act:?}");
         assert_eq!(self.kind(), kind_of(cause), "{self:?}");
         self.assert_connection(act);
-        assert_eq!(
-            self.number("process.pid"),
-            u64::from(act.pid),
-            "pid in {self:?}"
-        );
-        assert_eq!(
-            self.number("process.tid"),
-            u64::from(act.tid),
-            "tid in {self:?}"
-        );
-        let attribution = if cause.starts_with("data_after_") {
-            "closer"
-        } else {
-            "current"
-        };
+        assert_eq!(self.number("process.pid"), u64::from(act.pid), "pid in {self:?}");
+        assert_eq!(self.number("process.tid"), u64::from(act.tid), "tid in {self:?}");
+        let attribution = if cause.starts_with("data_after_") { "closer" } else { "current" };
         assert_eq!(self.text("process.attribution"), attribution, "{self:?}");
         if self.kind() == "close" {
-            assert_eq!(
-                self.number("tcp.unread_bytes"),
-                act.unread,
-                "unread bytes in {self:?}"
-            );
+            assert_eq!(self.number("tcp.unread_bytes"), act.unread, "unread bytes in {self:?}");
         }
         self.assert_reason();
     }
@@ -149,11 +118,7 @@ impl Event {
         };
         assert!(expected.contains(&reason), "reason of {self:?}");
         let source = self.text("cause_source");
-        let allowed: &[&str] = if self.kind() == "close" {
-            &["both"]
-        } else {
-            &["both", "kernel"]
-        };
+        let allowed: &[&str] = if self.kind() == "close" { &["both"] } else { &["both", "kernel"] };
         assert!(allowed.contains(&source), "cause_source of {self:?}");
     }
 }
@@ -175,8 +140,6 @@ fn kind_of(cause: &str) -> &'static str {
 pub fn kernel_at_least(major: u32, minor: u32) -> bool {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
 }

@@ -40,15 +40,9 @@ impl Feature {
         match self {
             Self::Netns => NETNS.get_or_init(netns).clone(),
             Self::Bpf => BPF.get_or_init(bpf).clone(),
-            Self::Root => {
-                (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned())
-            }
-            Self::Tool(name) => tool(name)
-                .is_none()
-                .then(|| format!("{name} is not installed")),
-            Self::Sources => {
-                (!sources().is_dir()).then(|| format!("{} is not here", sources().display()))
-            }
+            Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
+            Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
+            Self::Sources => (!sources().is_dir()).then(|| format!("{} is not here", sources().display())),
         }
     }
 }
@@ -56,13 +50,8 @@ impl Feature {
 /// Where an installed program is. `/usr/bin` comes first: a shim of a version manager starts more than one process.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let folders = ["/usr/bin", "/usr/sbin"]
-        .map(PathBuf::from)
-        .into_iter()
-        .chain(std::env::split_paths(&search));
-    folders
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+    let folders = ["/usr/bin", "/usr/sbin"].map(PathBuf::from).into_iter().chain(std::env::split_paths(&search));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The programs in other languages, `tests/peers`.
@@ -71,9 +60,7 @@ pub fn sources() -> &'static Path {
 }
 
 fn netns() -> Option<String> {
-    Netns::probe()
-        .err()
-        .map(|error| format!("no private network namespace can be made here: {error}"))
+    Netns::probe().err().map(|error| format!("no private network namespace can be made here: {error}"))
 }
 
 /// Loads the smallest program of the kind the observer needs at least (`return 0`, raw tracepoint).
@@ -81,9 +68,7 @@ fn bpf() -> Option<String> {
     if !fs::exists("/sys/kernel/btf/vmlinux").unwrap_or(false) {
         return Some("the kernel has no BTF (/sys/kernel/btf/vmlinux)".to_owned());
     }
-    load_program()
-        .err()
-        .map(|error| format!("BPF programs cannot be loaded here: {error}"))
+    load_program().err().map(|error| format!("BPF programs cannot be loaded here: {error}"))
 }
 
 fn load_program() -> io::Result<()> {
@@ -116,14 +101,7 @@ fn load_program() -> io::Result<()> {
         flags: 0,
     };
     // SAFETY: the kernel reads `load` and the two arrays it points to, all alive.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_LOAD,
-            &raw const load,
-            mem::size_of_val(&load),
-        )
-    };
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, mem::size_of_val(&load)) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

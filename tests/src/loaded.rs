@@ -16,15 +16,9 @@ impl Loaded {
     /// What the descriptors of a process refer to (links count by their program).
     pub fn by_process(pid: u32) -> Self {
         let mut loaded = Self::default();
-        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))
-            .expect("fdinfo")
-            .flatten()
-        {
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("fdinfo").flatten() {
             for line in fs::read_to_string(entry.path()).unwrap_or_default().lines() {
-                let id = |name: &str| {
-                    line.strip_prefix(name)
-                        .and_then(|value| value.trim().parse::<u32>().ok())
-                };
+                let id = |name: &str| line.strip_prefix(name).and_then(|value| value.trim().parse::<u32>().ok());
                 loaded.programs.extend(id("prog_id:"));
                 loaded.maps.extend(id("map_id:"));
             }
@@ -36,10 +30,7 @@ impl Loaded {
     pub fn in_kernel() -> Self {
         const BPF_PROG_GET_NEXT_ID: libc::c_long = 11;
         const BPF_MAP_GET_NEXT_ID: libc::c_long = 12;
-        Self {
-            programs: walk(BPF_PROG_GET_NEXT_ID),
-            maps: walk(BPF_MAP_GET_NEXT_ID),
-        }
+        Self { programs: walk(BPF_PROG_GET_NEXT_ID), maps: walk(BPF_MAP_GET_NEXT_ID) }
     }
 
     /// Whether some of `self` is in `other`.
@@ -55,14 +46,7 @@ fn walk(command: libc::c_long) -> BTreeSet<u32> {
     let mut next: Next = [0; 3];
     loop {
         // SAFETY: the kernel reads and writes the three members.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                command,
-                &raw mut next,
-                mem::size_of::<Next>(),
-            )
-        };
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut next, mem::size_of::<Next>()) };
         if result < 0 {
             return ids;
         }

@@ -26,9 +26,7 @@ impl Netns {
         let result = thread::scope(|scope| {
             thread::Builder::new()
                 .name(THREAD_NAME.into())
-                .spawn_scoped(scope, || {
-                    body(&Netns::enter().expect("a private network namespace"))
-                })
+                .spawn_scoped(scope, || body(&Netns::enter().expect("a private network namespace")))
                 .expect("a thread")
                 .join()
         });
@@ -39,9 +37,7 @@ impl Netns {
 
     /// Whether this process may make a namespace.
     pub fn probe() -> io::Result<()> {
-        thread::spawn(|| Netns::enter().map(drop))
-            .join()
-            .expect("the probe does not panic")
+        thread::spawn(|| Netns::enter().map(drop)).join().expect("the probe does not panic")
     }
 
     fn enter() -> io::Result<Self> {
@@ -49,10 +45,7 @@ impl Netns {
         check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
         loopback_up()?;
         let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
-        Ok(Self {
-            inode,
-            _bound_to_thread: std::marker::PhantomData,
-        })
+        Ok(Self { inode, _bound_to_thread: std::marker::PhantomData })
     }
 
     /// The number the observer calls `network.namespace`.
@@ -67,8 +60,7 @@ impl Netns {
 
     /// Lets a megabyte wait in a receive queue of any program of this namespace, also of those that never ask for it.
     pub fn wide_windows(&self) {
-        fs::write("/proc/sys/net/ipv4/tcp_rmem", "4096 6291456 8388608")
-            .expect("net.ipv4.tcp_rmem");
+        fs::write("/proc/sys/net/ipv4/tcp_rmem", "4096 6291456 8388608").expect("net.ipv4.tcp_rmem");
     }
 
     /// Keeps any program of this namespace from having more than some kilobytes on their way.
@@ -84,21 +76,11 @@ impl Netns {
             prefix_length: u32,
             index: c_int,
         }
-        let request = In6Ifreq {
-            address: address.octets(),
-            prefix_length: 128,
-            index: 1,
-        };
+        let request = In6Ifreq { address: address.octets(), prefix_length: 128, index: 1 };
         let socket = control_socket(libc::AF_INET6).expect("an IPv6 socket");
         // SAFETY: the kernel reads a struct in6_ifreq, laid out as above, for SIOCSIFADDR on an AF_INET6 socket.
-        check(unsafe {
-            libc::ioctl(
-                socket.as_raw_fd(),
-                libc::SIOCSIFADDR as _,
-                &raw const request,
-            )
-        })
-        .expect("an address on lo");
+        check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR as _, &raw const request) })
+            .expect("an address on lo");
     }
 }
 
@@ -109,13 +91,7 @@ fn loopback_up() -> io::Result<()> {
     request.ifr_name[..2].copy_from_slice(&[b'l' as _, b'o' as _]);
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
     // SAFETY: the kernel reads one ifreq.
-    check(unsafe {
-        libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS as _,
-            &raw const request,
-        )
-    })
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) })
 }
 
 fn control_socket(family: c_int) -> io::Result<OwnedFd> {
@@ -127,9 +103,5 @@ fn control_socket(family: c_int) -> io::Result<OwnedFd> {
 }
 
 fn check(result: c_int) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

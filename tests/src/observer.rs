@@ -43,13 +43,7 @@ impl Observer {
         let stderr = Arc::new(Mutex::new(String::new()));
         collect(child.stderr.take().expect("piped"), Arc::clone(&stderr));
         let lines = lines_of(child.stdout.take().expect("piped"));
-        let mut observer = Self {
-            child,
-            lines,
-            stderr,
-            seen: Vec::new(),
-            read: 0,
-        };
+        let mut observer = Self { child, lines, stderr, seen: Vec::new(), read: 0 };
         let started = observer.advance();
         observer.read = 1;
         assert_eq!(started.kind(), "started", "the first line: {started:?}");
@@ -73,10 +67,7 @@ impl Observer {
 
     /// Whether the observer itself says that it is blind for something, in words that contain `what`.
     pub fn declares_limit(&self, what: &str) -> bool {
-        self.started()
-            .at("hooks.coverage")
-            .to_string()
-            .contains(what)
+        self.started().at("hooks.coverage").to_string().contains(what)
     }
 
     /// The next event about a connection.
@@ -87,11 +78,7 @@ impl Observer {
                 None => self.advance(),
             };
             self.read += 1;
-            assert_ne!(
-                event.kind(),
-                "stopped",
-                "stopped while an event was awaited"
-            );
+            assert_ne!(event.kind(), "stopped", "stopped while an event was awaited");
             if event.is_about_connection() {
                 return event;
             }
@@ -117,10 +104,7 @@ impl Observer {
     /// All events before the one of this act, which was made last.
     pub fn events_before(&mut self, fence: &Act) -> Vec<Event> {
         let mut events = self.events_until(|event| event.is_at(fence));
-        events
-            .pop()
-            .expect("the fence")
-            .assert_is("close_unread", fence);
+        events.pop().expect("the fence").assert_is("close_unread", fence);
         events
     }
 
@@ -145,11 +129,7 @@ impl Observer {
 
     /// Reads to the end an observer that ends by itself; checks exit status and sums.
     pub fn finish(mut self) -> Report {
-        while self
-            .seen
-            .last()
-            .is_none_or(|event| event.kind() != "stopped")
-        {
+        while self.seen.last().is_none_or(|event| event.kind() != "stopped") {
             self.advance();
         }
         assert_eq!(
@@ -157,22 +137,11 @@ impl Observer {
             Err(RecvTimeoutError::Disconnected),
             "`stopped` is the last line"
         );
-        assert_eq!(
-            self.wait(),
-            Some(0),
-            "exit status; stderr: {}",
-            self.stderr.lock().unwrap()
-        );
-        let report = Report {
-            events: std::mem::take(&mut self.seen),
-        };
+        assert_eq!(self.wait(), Some(0), "exit status; stderr: {}", self.stderr.lock().unwrap());
+        let report = Report { events: std::mem::take(&mut self.seen) };
         let stopped = report.stopped();
         let sums = ["submitted", "received", "lost"].map(|name| stopped.number(name));
-        assert_eq!(
-            sums[0],
-            sums[1] + sums[2],
-            "submitted = received + lost: {stopped:?}"
-        );
+        assert_eq!(sums[0], sums[1] + sums[2], "submitted = received + lost: {stopped:?}");
         report
     }
 
@@ -195,11 +164,7 @@ impl Observer {
             }
         };
         let event = Event::parse(&line);
-        assert_eq!(
-            event.number("seq"),
-            self.seen.len() as u64,
-            "seq has no gap: {event:?}"
-        );
+        assert_eq!(event.number("seq"), self.seen.len() as u64, "seq has no gap: {event:?}");
         self.seen.push(event.clone());
         event
     }
@@ -210,16 +175,9 @@ impl Drop for Observer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() && !self.seen.is_empty() {
-            let stderr = self
-                .stderr
-                .lock()
-                .map(|said| said.clone())
-                .unwrap_or_default();
+            let stderr = self.stderr.lock().map(|said| said.clone()).unwrap_or_default();
             let from = self.seen.len().saturating_sub(20);
-            eprintln!(
-                "observer's stderr: {stderr}\nits last events: {:#?}",
-                &self.seen[from..]
-            );
+            eprintln!("observer's stderr: {stderr}\nits last events: {:#?}", &self.seen[from..]);
         }
     }
 }
@@ -240,9 +198,7 @@ fn collect(mut stderr: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            into.lock()
-                .unwrap()
-                .push_str(&String::from_utf8_lossy(&buffer[..count]));
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     });
 }

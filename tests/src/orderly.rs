@@ -19,10 +19,7 @@ pub fn close(family: Family, first: Side) -> [Act; 2] {
 
 /// The peer sent data and closed; the data was read, the EOF never was.
 pub fn eof_not_read(family: Family) -> Act {
-    let Pair {
-        mut client,
-        mut server,
-    } = Pair::connect(family);
+    let Pair { mut client, mut server } = Pair::connect(family);
     server.write_all(&[1; 100]).expect("send");
     drop(server);
     client.read_exact(&mut [0; 100]).expect("receive");
@@ -55,9 +52,7 @@ pub fn close_after_half_close() -> Act {
 
 /// A port where nobody listens. The kernel's RST there is nobody's close. Returns the port.
 pub fn connection_refused() -> u16 {
-    let address = TcpListener::bind(Family::V4.loopback())
-        .and_then(|listener| listener.local_addr())
-        .expect("a port");
+    let address = TcpListener::bind(Family::V4.loopback()).and_then(|listener| listener.local_addr()).expect("a port");
     let error = TcpStream::connect(address).expect_err("nobody listens");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     address.port()

@@ -87,10 +87,8 @@ impl Pair {
     }
 
     fn between(address: SocketAddr, receive_buffer: Option<usize>) -> Self {
-        let listening =
-            Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        let connecting =
-            Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        let listening = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        let connecting = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         if let Some(size) = receive_buffer {
             // Before the handshake, which fixes the window scale.
             sock::force_receive_buffer(&listening, size);
@@ -106,12 +104,8 @@ impl Pair {
     fn accepted(client: TcpStream, listener: &TcpListener) -> Self {
         let (server, _) = listener.accept().expect("accept");
         for stream in [&client, &server] {
-            stream
-                .set_write_timeout(Some(DEADLINE))
-                .expect("a write timeout");
-            stream
-                .set_read_timeout(Some(DEADLINE))
-                .expect("a read timeout");
+            stream.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
+            stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
         }
         Self { client, server }
     }

@@ -26,16 +26,10 @@ impl Peer {
     /// Starts a program in this thread's namespace.
     pub fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        Self {
-            child,
-            stdin,
-            stdout,
-        }
+        Self { child, stdin, stdout }
     }
 
     /// Its process id.
@@ -59,12 +53,7 @@ impl Peer {
     /// The rest of what it says, and its exit status.
     pub fn finish(mut self) -> (Vec<String>, ExitStatus) {
         self.stdin = None;
-        let rest = self
-            .stdout
-            .by_ref()
-            .lines()
-            .map(|line| line.expect("a line"))
-            .collect();
+        let rest = self.stdout.by_ref().lines().map(|line| line.expect("a line")).collect();
         (rest, self.child.wait().expect("wait"))
     }
 
@@ -81,13 +70,9 @@ impl Peer {
 
     /// Its state as in `/proc/PID/stat`: R, S, T …
     pub fn state(&self) -> char {
-        let stat =
-            fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a living program");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a living program");
         // The name, in parentheses, may hold anything.
-        stat.rsplit(") ")
-            .next()
-            .and_then(|rest| rest.chars().next())
-            .expect("a state")
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).expect("a state")
     }
 
     /// Bytes it has said that nobody listened to yet (0 while some of them are in our buffer).
@@ -124,11 +109,7 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
     let (mut program, mut ours) = match side {
         Side::Client => {
             let listener = TcpListener::bind((our_ip, 0)).expect("listen");
-            command.args([
-                "client",
-                its_host,
-                &listener.local_addr().unwrap().port().to_string(),
-            ]);
+            command.args(["client", its_host, &listener.local_addr().unwrap().port().to_string()]);
             let mut program = Peer::spawn(command);
             program.listen();
             (program, listener.accept().expect("accept").0)
@@ -143,10 +124,8 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
         }
     };
     let act = by_peer(&program, &ours, bytes);
-    ours.set_write_timeout(Some(DEADLINE))
-        .expect("a write timeout");
-    ours.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()])
-        .expect("send");
+    ours.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
+    ours.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()]).expect("send");
     queue::wait_for(act.local.port(), act.peer.port(), bytes);
     program.tell("close");
     assert_eq!(program.listen(), "closed");
@@ -155,15 +134,6 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
 
 /// A close by the main thread of the program at the other end of `ours`.
 pub fn by_peer(program: &Peer, ours: &TcpStream, unread: u64) -> Act {
-    let (local, peer) = (
-        ours.peer_addr().expect("connected"),
-        ours.local_addr().expect("connected"),
-    );
-    Act {
-        pid: program.pid(),
-        tid: program.pid(),
-        local,
-        peer,
-        unread,
-    }
+    let (local, peer) = (ours.peer_addr().expect("connected"), ours.local_addr().expect("connected"));
+    Act { pid: program.pid(), tid: program.pid(), local, peer, unread }
 }

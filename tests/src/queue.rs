@@ -12,10 +12,9 @@ pub fn unread(local_port: u16, peer_port: u16) -> Option<u64> {
 
 /// Waits until exactly `bytes` are there.
 pub fn wait_for(local_port: u16, peer_port: u16, bytes: u64) {
-    until(
-        &format!("{bytes} bytes in the receive queue of port {local_port}"),
-        || unread(local_port, peer_port) == Some(bytes),
-    );
+    until(&format!("{bytes} bytes in the receive queue of port {local_port}"), || {
+        unread(local_port, peer_port) == Some(bytes)
+    });
 }
 
 /// Waits until the peer has acknowledged the FIN of a socket that nobody owns any more.
@@ -27,10 +26,7 @@ pub fn wait_fin_acknowledged(local_port: u16, peer_port: u16) {
 
 /// Connections at a local port that still can carry data; neither a listener nor a TIME_WAIT is one.
 pub fn connections(local_port: u16) -> usize {
-    rows()
-        .iter()
-        .filter(|row| row.local_port == local_port && ![TIME_WAIT, LISTEN].contains(&row.state))
-        .count()
+    rows().iter().filter(|row| row.local_port == local_port && ![TIME_WAIT, LISTEN].contains(&row.state)).count()
 }
 
 const FIN_WAIT2: u8 = 5;
@@ -45,19 +41,13 @@ struct Row {
 }
 
 fn find(local_port: u16, peer_port: u16) -> Option<Row> {
-    rows()
-        .into_iter()
-        .find(|row| (row.local_port, row.peer_port) == (local_port, peer_port))
+    rows().into_iter().find(|row| (row.local_port, row.peer_port) == (local_port, peer_port))
 }
 
 fn rows() -> Vec<Row> {
-    let table =
-        |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+    let table = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
     // There is no tcp6 in a kernel without IPv6.
-    ["tcp", "tcp6"]
-        .into_iter()
-        .flat_map(|file| table(file).lines().filter_map(parse).collect::<Vec<_>>())
-        .collect()
+    ["tcp", "tcp6"].into_iter().flat_map(|file| table(file).lines().filter_map(parse).collect::<Vec<_>>()).collect()
 }
 
 /// `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal; the heading is no row.
@@ -67,12 +57,7 @@ fn parse(line: &str) -> Option<Row> {
     let (local_port, peer_port) = (port()?, port()?);
     let state = u8::from_str_radix(columns.next()?, 16).ok()?;
     let unread = u64::from_str_radix(columns.next()?.split_once(':')?.1, 16).ok()?;
-    Some(Row {
-        local_port,
-        peer_port,
-        state,
-        unread,
-    })
+    Some(Row { local_port, peer_port, state, unread })
 }
 
 #[cfg(test)]
@@ -83,12 +68,7 @@ mod tests {
     fn a_row_tells_ports_state_and_queue() {
         let line = "   0: 0100007F:1F90 0100007F:C001 0A 00000001:00000064 00:00000000 00000000     0        0 1";
         let row = parse(line).unwrap();
-        assert_eq!(
-            (row.local_port, row.peer_port, row.state, row.unread),
-            (0x1f90, 0xc001, LISTEN, 100)
-        );
-        assert!(
-            parse("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when").is_none()
-        );
+        assert_eq!((row.local_port, row.peer_port, row.state, row.unread), (0x1f90, 0xc001, LISTEN, 100));
+        assert!(parse("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when").is_none());
     }
 }

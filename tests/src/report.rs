@@ -16,9 +16,7 @@ impl Report {
 
     /// Events about connections.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.events
-            .iter()
-            .filter(|event| event.is_about_connection())
+        self.events.iter().filter(|event| event.is_about_connection())
     }
 
     /// How many events have this cause.
@@ -34,14 +32,7 @@ impl Report {
     /// A field of `stopped.totals` for one namespace and cause; 0 without such a row.
     pub fn total(&self, namespace: &Netns, cause: &str, field: &str) -> u64 {
         let rows = self.stopped().at("totals").as_array().expect("totals");
-        let ours = rows
-            .iter()
-            .filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
-        ours.map(|row| {
-            row[field]
-                .as_u64()
-                .unwrap_or_else(|| panic!("no {field} in {row}"))
-        })
-        .sum()
+        let ours = rows.iter().filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
+        ours.map(|row| row[field].as_u64().unwrap_or_else(|| panic!("no {field} in {row}"))).sum()
     }
 }

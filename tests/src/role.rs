@@ -26,12 +26,7 @@ pub fn main(script: &[String]) -> ExitCode {
         let line = line.expect("stdin");
         let acts = stage.play(&line.split(' ').collect::<Vec<_>>());
         let mut stdout = io::stdout().lock();
-        writeln!(
-            stdout,
-            "{}",
-            acts.iter().map(Act::to_json).collect::<Value>()
-        )
-        .expect("stdout");
+        writeln!(stdout, "{}", acts.iter().map(Act::to_json).collect::<Value>()).expect("stdout");
         stdout.flush().expect("stdout");
         if line.starts_with("exit-with ") {
             // No destructor runs: the kernel closes the sockets.
@@ -49,11 +44,7 @@ struct Stage {
 
 impl Stage {
     fn play(&mut self, words: &[&str]) -> Vec<Act> {
-        let number = |index: usize| {
-            words[index]
-                .parse::<u64>()
-                .unwrap_or_else(|_| panic!("a number in {words:?}"))
-        };
+        let number = |index: usize| words[index].parse::<u64>().unwrap_or_else(|_| panic!("a number in {words:?}"));
         match words[0] {
             "nothing" => Vec::new(),
             "unread" => vec![abort::unread(Family::V4, Side::Client, number(1))],
@@ -66,9 +57,7 @@ impl Stage {
                 Vec::new()
             }
             "fork-unread" => sharing::fork_then_close_in_child(number(1)),
-            "child-unread" => {
-                sharing::in_child(move || vec![abort::unread(Family::V4, Side::Client, 100)])()
-            }
+            "child-unread" => sharing::in_child(move || vec![abort::unread(Family::V4, Side::Client, 100)])(),
             "thread-unread" => close_in_thread(words[1].to_owned(), number(2)),
             "dup-unread" => sharing::duplicate_then_close_both(number(1)),
             "pass-unread" => sharing::pass_to_child(number(1)),
@@ -111,12 +100,7 @@ impl Stage {
 
 fn close_in_thread(name: String, bytes: u64) -> Vec<Act> {
     let close = move || vec![abort::unread(Family::V4, Side::Client, bytes)];
-    thread::Builder::new()
-        .name(name)
-        .spawn(close)
-        .expect("a thread")
-        .join()
-        .expect("it ends well")
+    thread::Builder::new().name(name).spawn(close).expect("a thread").join().expect("it ends well")
 }
 
 fn set_comm(name: &str) {

@@ -27,18 +27,12 @@ impl Outcome {
 
     /// Events about connections.
     pub fn events(&self) -> Vec<Event> {
-        self.lines()
-            .into_iter()
-            .filter(Event::is_about_connection)
-            .collect()
+        self.lines().into_iter().filter(Event::is_about_connection).collect()
     }
 
     /// How many events have this cause.
     pub fn count(&self, cause: &str) -> usize {
-        self.events()
-            .iter()
-            .filter(|event| event.cause() == cause)
-            .count()
+        self.events().iter().filter(|event| event.cause() == cause).count()
     }
 
     /// Panics unless it could not run, and said so in one line that names each of `things`.
@@ -47,16 +41,9 @@ impl Outcome {
         assert_eq!(self.code, Some(2), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");
         assert!(self.stderr.starts_with("conn-observer: "), "{self:?}");
-        assert_eq!(
-            self.stderr.trim_end().lines().count(),
-            1,
-            "one line: {self:?}"
-        );
+        assert_eq!(self.stderr.trim_end().lines().count(), 1, "one line: {self:?}");
         for thing in things {
-            assert!(
-                self.stderr.contains(thing),
-                "{thing:?} is not named: {self:?}"
-            );
+            assert!(self.stderr.contains(thing), "{thing:?} is not named: {self:?}");
         }
     }
 }
@@ -81,23 +68,15 @@ pub fn observe(arguments: &[&str], command: &[String]) -> Outcome {
 
 /// Runs any command to its end.
 pub fn run(mut command: Command) -> Outcome {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let pid = rustix::process::Pid::from_child(&child);
     let (sender, finished) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = finished.recv_timeout(DEADLINE) else {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         let last = finished.recv_timeout(DEADLINE).ok().and_then(Result::ok);
-        panic!(
-            "{command:?} did not end within {DEADLINE:?}; it said {:?}",
-            last.map(outcome)
-        );
+        panic!("{command:?} did not end within {DEADLINE:?}; it said {:?}", last.map(outcome));
     };
     outcome(output.expect("its output"))
 }

@@ -26,9 +26,7 @@ pub enum State {
 
 /// Waits until the connection is in `state`.
 pub fn wait_state(stream: &TcpStream, state: State) {
-    until(&format!("state {state:?}"), || {
-        tcp_state(stream) == state as u8
-    });
+    until(&format!("state {state:?}"), || tcp_state(stream) == state as u8);
 }
 
 /// Waits until exactly `bytes` can be read.
@@ -50,9 +48,7 @@ pub fn wait_acknowledged(stream: &TcpStream) {
 
 /// SO_LINGER on with zero seconds: close sends RST.
 pub fn linger_zero(stream: &TcpStream) {
-    SockRef::from(stream)
-        .set_linger(Some(Duration::ZERO))
-        .expect("SO_LINGER");
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
 }
 
 /// TCP_LINGER2: how long an orphan stays in FIN_WAIT2; negative means that close sends RST there.
@@ -80,12 +76,7 @@ pub fn disconnect(stream: &TcpStream) {
     let length = mem::size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: the kernel reads `length` bytes of `nowhere`.
     let result = unsafe { libc::connect(stream.as_raw_fd(), &raw const nowhere, length) };
-    assert_eq!(
-        result,
-        0,
-        "connect AF_UNSPEC: {}",
-        io::Error::last_os_error()
-    );
+    assert_eq!(result, 0, "connect AF_UNSPEC: {}", io::Error::last_os_error());
 }
 
 fn tcp_state(stream: &TcpStream) -> u8 {
@@ -94,13 +85,7 @@ fn tcp_state(stream: &TcpStream) -> u8 {
     let mut length = mem::size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes into `info`.
     let result = unsafe {
-        libc::getsockopt(
-            stream.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut length)
     };
     assert_eq!(result, 0, "TCP_INFO: {}", io::Error::last_os_error());
     info.tcpi_state
@@ -111,9 +96,5 @@ fn set_option(socket: &impl AsFd, level: c_int, option: c_int, value: c_int) -> 
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the kernel reads one int.
     let result = unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), length) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -8,23 +8,11 @@ use serde_json::Value;
 use crate::{process, workspace};
 
 /// The observer itself.
-pub(crate) const OBSERVER: Target = Target {
-    package: "conn-observer",
-    flag: "--bin",
-    name: "conn-observer",
-};
+pub(crate) const OBSERVER: Target = Target { package: "conn-observer", flag: "--bin", name: "conn-observer" };
 /// The live tests, one program.
-pub(crate) const LIVE: Target = Target {
-    package: "conn-observer-tests",
-    flag: "--test",
-    name: "live",
-};
+pub(crate) const LIVE: Target = Target { package: "conn-observer-tests", flag: "--test", name: "live" };
 /// PID 1 of the test guest.
-pub(crate) const GUEST_INIT: Target = Target {
-    package: "conn-observer-tests",
-    flag: "--bin",
-    name: "guest-init",
-};
+pub(crate) const GUEST_INIT: Target = Target { package: "conn-observer-tests", flag: "--bin", name: "guest-init" };
 
 /// One program of the workspace.
 #[derive(Clone, Copy, Debug)]
@@ -37,20 +25,13 @@ pub(crate) struct Target {
 /// Builds these programs in release and gives their paths in the same order.
 pub(crate) fn release<const N: usize>(targets: [Target; N]) -> Result<[PathBuf; N]> {
     let mut command = workspace::cargo();
-    command
-        .args([
-            "build",
-            "--release",
-            "--message-format=json-render-diagnostics",
-        ])
-        .stderr(Stdio::inherit());
+    command.args(["build", "--release", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
     for target in &targets {
         command.args(["--package", target.package, target.flag, target.name]);
     }
     let messages = process::read_text(&mut command)?;
     let find = |target: Target| {
-        executable(&messages, target)
-            .with_context(|| format!("cargo built no program {}", target.name))
+        executable(&messages, target).with_context(|| format!("cargo built no program {}", target.name))
     };
     let mut paths = [const { PathBuf::new() }; N];
     for (path, target) in paths.iter_mut().zip(targets) {
@@ -62,21 +43,12 @@ pub(crate) fn release<const N: usize>(targets: [Target; N]) -> Result<[PathBuf; 
 /// Finds a program in cargo's JSON messages.
 fn executable(messages: &str, target: Target) -> Option<PathBuf> {
     let kind = target.flag.trim_start_matches('-');
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| {
-            let built = &message["target"];
-            let matches = built["name"] == target.name
-                && built["kind"]
-                    .as_array()
-                    .is_some_and(|kinds| kinds.iter().any(|word| word == kind));
-            if matches {
-                message["executable"].as_str().map(PathBuf::from)
-            } else {
-                None
-            }
-        })
+    messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+        let built = &message["target"];
+        let matches = built["name"] == target.name
+            && built["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|word| word == kind));
+        if matches { message["executable"].as_str().map(PathBuf::from) } else { None }
+    })
 }
 
 #[cfg(test)]
@@ -88,10 +60,7 @@ mod tests {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"live","kind":["lib"]},"executable":null}
 not json
 {"reason":"compiler-artifact","target":{"name":"live","kind":["test"]},"executable":"/t/live-1a"}"#;
-        assert_eq!(
-            executable(messages, LIVE),
-            Some(PathBuf::from("/t/live-1a"))
-        );
+        assert_eq!(executable(messages, LIVE), Some(PathBuf::from("/t/live-1a")));
         assert_eq!(executable(messages, GUEST_INIT), None);
     }
 }

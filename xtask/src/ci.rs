@@ -24,24 +24,12 @@ type Step = (&'static str, fn() -> Result<Outcome>);
 const STEPS: [Step; 9] = [
     ("setup", || setup::run().map(holds)),
     ("fmt", || cargo(&["fmt", "--all", "--check"])),
-    ("clippy", || {
-        cargo(&[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-    }),
+    ("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("rustdoc", rustdoc),
     ("deny", deny),
     ("ebpf --check", || ebpf::check().map(holds)),
     ("test", || test::run(&[]).map(Outcome::Tests)),
-    ("vm", || {
-        vm::run(&vm::Options::whole_matrix()).map(Outcome::Tests)
-    }),
+    ("vm", || vm::run(&vm::Options::whole_matrix()).map(Outcome::Tests)),
     ("docs --check", || docs::run(true).map(holds)),
 ];
 
@@ -65,11 +53,7 @@ pub(crate) fn run() -> ExitCode {
         lines.push(line);
     }
     println!("\n=== result\n{}\n{total}", lines.join("\n"));
-    if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What a step adds to the sum, and its line.
@@ -92,28 +76,18 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
 
 fn rustdoc() -> Result<Outcome> {
     let mut command = workspace::cargo();
-    command.args([
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]);
+    command.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings")).map(holds)
 }
 
 fn deny() -> Result<Outcome> {
     let Some(program) = workspace::program("cargo-deny") else {
-        println!(
-            "deny: NOT CHECKED: no cargo-deny here; `cargo install --locked cargo-deny` brings it"
-        );
+        println!("deny: NOT CHECKED: no cargo-deny here; `cargo install --locked cargo-deny` brings it");
         return Ok(Outcome::NotMade("no cargo-deny here"));
     };
     // Not the advisories: a result must not change while the repository does not.
     let mut command = Command::new(program);
-    command
-        .current_dir(workspace::root())
-        .args(["check", "licenses", "bans", "sources"]);
+    command.current_dir(workspace::root()).args(["--log-level", "error", "check", "licenses", "bans", "sources"]);
     process::run(&mut command).map(holds)
 }
 
@@ -126,19 +100,9 @@ mod tests {
     #[test]
     fn a_failed_check_counts_as_one_failure_and_a_good_one_as_nothing() {
         let judge = |outcome| judge("x", &outcome, Duration::from_millis(1_500));
-        assert_eq!(
-            judge(Ok(Outcome::Holds)),
-            (Tally::default(), "x: ok (1.5 s)".to_owned())
-        );
-        assert_eq!(
-            judge(Err(anyhow!("no"))),
-            (Tally::FAILURE, "x: FAILED (1.5 s)".to_owned())
-        );
-        let tally = Tally {
-            passed: 2,
-            failed: 1,
-            skipped: 3,
-        };
+        assert_eq!(judge(Ok(Outcome::Holds)), (Tally::default(), "x: ok (1.5 s)".to_owned()));
+        assert_eq!(judge(Err(anyhow!("no"))), (Tally::FAILURE, "x: FAILED (1.5 s)".to_owned()));
+        let tally = Tally { passed: 2, failed: 1, skipped: 3 };
         let line = "x: FAILED, 2 passed, 1 failed, 3 skipped (1.5 s)".to_owned();
         assert_eq!(judge(Ok(Outcome::Tests(tally))), (tally, line));
     }

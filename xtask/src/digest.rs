@@ -53,14 +53,9 @@ mod tests {
     fn the_border_between_parts_counts() {
         let digest = |parts: [(&str, &str); 2]| {
             let mut all = Parts::default();
-            parts
-                .iter()
-                .for_each(|(name, content)| all.add(name, content.as_bytes()));
+            parts.iter().for_each(|(name, content)| all.add(name, content.as_bytes()));
             all.finish()
         };
-        assert_ne!(
-            digest([("a", "b"), ("c", "d")]),
-            digest([("a", "bc"), ("", "d")])
-        );
+        assert_ne!(digest([("a", "b"), ("c", "d")]), digest([("a", "bc"), ("", "d")]));
     }
 }

@@ -42,10 +42,7 @@ mod tests {
     #[test]
     fn variables_survive_sudo() {
         let mut command = Command::new("/bin/live");
-        command
-            .arg("--nocapture")
-            .env("CONN_OBSERVER_BIN", "/t/conn-observer")
-            .env_remove("LANG");
+        command.arg("--nocapture").env("CONN_OBSERVER_BIN", "/t/conn-observer").env_remove("LANG");
         let raised = through("/usr/bin/sudo".into(), &command);
         let line = "/usr/bin/sudo -- env CONN_OBSERVER_BIN=/t/conn-observer /bin/live --nocapture";
         assert_eq!(process::line(&raised), line);

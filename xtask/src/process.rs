@@ -10,17 +10,12 @@ use anyhow::{Context as _, Result, bail};
 /// The command line as a person would type it.
 pub(crate) fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs with our own output; an error unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));
     }
@@ -31,20 +26,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 ///
 /// Where the caller set the standard error, that goes to the terminal instead.
 pub(crate) fn read(command: &mut Command) -> Result<Vec<u8>> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
-        bail!(
-            "`{}` failed: {status}\n{}",
-            line(command),
-            String::from_utf8_lossy(&stderr).trim()
-        );
+        bail!("`{}` failed: {status}\n{}", line(command), String::from_utf8_lossy(&stderr).trim());
     }
     Ok(stdout)
 }
@@ -74,19 +59,15 @@ pub(crate) fn filter(command: &mut Command, input: Vec<u8>) -> Result<Vec<u8>> {
             let _ = stdin.write_all(&input);
         }
     });
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("`{}`", line(command)))?;
+    let output = child.wait_with_output().with_context(|| format!("`{}`", line(command)))?;
     let _ = feeder.join();
     Ok(output.stdout)
 }
 
 /// Runs while passing its standard output on line by line, and gives that output and whether it exited with 0.
 pub(crate) fn tee(command: &mut Command) -> Result<(String, bool)> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{}`", line(command)))?;
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
@@ -97,8 +78,6 @@ pub(crate) fn tee(command: &mut Command) -> Result<(String, bool)> {
             text.push('\n');
         }
     }
-    let status = child
-        .wait()
-        .with_context(|| format!("`{}`", line(command)))?;
+    let status = child.wait().with_context(|| format!("`{}`", line(command)))?;
     Ok((text, status.success()))
 }

@@ -16,9 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     command.args(arguments);
     // Only up to `--`: what follows is a command to observe, whose words are not ours.
     let own = arguments.iter().take_while(|word| *word != "--");
-    let needed = !own
-        .into_iter()
-        .any(|word| UNPRIVILEGED.contains(&word.as_str()));
+    let needed = !own.into_iter().any(|word| UNPRIVILEGED.contains(&word.as_str()));
     if needed && !privilege::is_root() {
         let Some(sudo) = privilege::sudo() else {
             bail!("loading BPF programs needs root, and there is no sudo here; run this as root");

@@ -40,19 +40,13 @@ const GROUPS: [Group; 3] = [
     },
     Group {
         reason: "what the live tests look at the kernel with",
-        packages: &[
-            ("iproute2", Some("ip")),
-            ("jq", Some("jq")),
-            ("bpftool", Some("bpftool")),
-        ],
+        packages: &[("iproute2", Some("ip")), ("jq", Some("jq")), ("bpftool", Some("bpftool"))],
     },
 ];
 
 /// Compilers with a ready `core` for BPF: in Debian stable's security archive, and in testing.
-const COMPILERS: [&[&str]; 2] = [
-    &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"],
-    &["rustc", "cargo", "libstd-rust-dev-bpf"],
-];
+const COMPILERS: [&[&str]; 2] =
+    [&["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"], &["rustc", "cargo", "libstd-rust-dev-bpf"]];
 
 /// The linker reads the compiler's bitcode, so its LLVM must be as new; these compilers have LLVM 22.
 const LLVM: [&str; 2] = ["llvm-22-dev", "libpolly-22-dev"];
@@ -62,26 +56,14 @@ const LINKER_VERSION: &str = "0.13.0";
 /// Installs what is missing; says nothing when nothing is.
 pub(crate) fn run() -> Result<()> {
     for group in &GROUPS {
-        let missing = group
-            .packages
-            .iter()
-            .filter(|(package, program)| !present(package, *program));
-        install(
-            &missing.map(|(package, _)| *package).collect::<Vec<_>>(),
-            group.reason,
-        )?;
+        let missing = group.packages.iter().filter(|(package, program)| !present(package, *program));
+        install(&missing.map(|(package, _)| *package).collect::<Vec<_>>(), group.reason)?;
     }
     if !toolchain::compiler_present() {
         install(compiler_packages()?, "building the kernel object")?;
     }
     if Toolchain::find(None).is_err() {
-        install(
-            &LLVM
-                .into_iter()
-                .filter(|package| !installed(package))
-                .collect::<Vec<_>>(),
-            "building bpf-linker",
-        )?;
+        install(&LLVM.into_iter().filter(|package| !installed(package)).collect::<Vec<_>>(), "building bpf-linker")?;
         build_linker()?;
         Toolchain::find(None)?;
     }
@@ -94,8 +76,7 @@ fn present(package: &str, program: Option<&str>) -> bool {
 
 fn installed(package: &str) -> bool {
     let query = ["--show", "--showformat=${db:Status-Status}", package];
-    process::read_text(Command::new("dpkg-query").args(query))
-        .is_ok_and(|status| status == "installed")
+    process::read_text(Command::new("dpkg-query").args(query)).is_ok_and(|status| status == "installed")
 }
 
 /// Installs through apt, as root; refreshes the package list once it is clear that something is missing.
@@ -105,24 +86,15 @@ fn install(packages: &[&str], reason: &str) -> Result<()> {
     }
     println!("setup: {} ({reason})", packages.join(" "));
     apt(&["update", "-qq"], &[])?;
-    apt(
-        &["install", "-qq", "--yes", "--no-install-recommends"],
-        packages,
-    )
+    apt(&["install", "-qq", "--yes", "--no-install-recommends"], packages)
 }
 
 fn apt(words: &[&str], packages: &[&str]) -> Result<()> {
     let Some(program) = workspace::program("apt-get") else {
-        bail!(
-            "no apt-get here; install by the means of this machine: {}",
-            packages.join(" ")
-        );
+        bail!("no apt-get here; install by the means of this machine: {}", packages.join(" "));
     };
     let mut command = Command::new(program);
-    command
-        .args(words)
-        .args(packages)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(words).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
     if !privilege::is_root() {
         let Some(sudo) = privilege::sudo() else {
             bail!(
@@ -139,12 +111,8 @@ fn apt(words: &[&str], packages: &[&str]) -> Result<()> {
 /// The first set that this machine's archive has.
 fn compiler_packages() -> Result<&'static [&'static str]> {
     apt(&["update", "-qq"], &[])?;
-    let has =
-        |package: &&str| process::read(Command::new("apt-cache").args(["show", package])).is_ok();
-    match COMPILERS
-        .into_iter()
-        .find(|packages| packages.iter().all(has))
-    {
+    let has = |package: &&str| process::read(Command::new("apt-cache").args(["show", package])).is_ok();
+    match COMPILERS.into_iter().find(|packages| packages.iter().all(has)) {
         Some(packages) => Ok(packages),
         None => bail!(
             "this machine's archive has no compiler for BPF; install a rustup nightly with rust-src: \
@@ -155,20 +123,10 @@ fn compiler_packages() -> Result<&'static [&'static str]> {
 
 /// Builds bpf-linker for this workspace alone, in `target/tools`.
 fn build_linker() -> Result<()> {
-    println!(
-        "setup: bpf-linker {LINKER_VERSION}, built in {} (a minute)",
-        workspace::tools_dir().display()
-    );
+    println!("setup: bpf-linker {LINKER_VERSION}, built in {} (a minute)", workspace::tools_dir().display());
     let mut command = workspace::cargo();
     command
-        .args([
-            "install",
-            "bpf-linker",
-            "--quiet",
-            "--locked",
-            "--version",
-            LINKER_VERSION,
-        ])
+        .args(["install", "bpf-linker", "--quiet", "--locked", "--version", LINKER_VERSION])
         .args(["--no-default-features", "--features", "llvm-22", "--root"])
         .arg(workspace::tools_dir())
         .env("LLVM_PREFIX", LLVM_PREFIX);

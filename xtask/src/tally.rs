@@ -12,11 +12,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// One failure that no test line tells of: a step, a machine.
-    pub(crate) const FAILURE: Self = Self {
-        passed: 0,
-        failed: 1,
-        skipped: 0,
-    };
+    pub(crate) const FAILURE: Self = Self { passed: 0, failed: 1, skipped: 0 };
 
     /// The sum over every result line in a program's output.
     pub(crate) fn of_output(text: &str) -> Self {
@@ -28,19 +24,12 @@ impl Tally {
     pub(crate) fn of_program(text: &str, success: bool) -> Self {
         let tally = Self::of_output(text);
         let reported = text.lines().any(|line| Self::of_line(line).is_some());
-        if tally.failed == 0 && (!success || !reported) {
-            tally + Self::FAILURE
-        } else {
-            tally
-        }
+        if tally.failed == 0 && (!success || !reported) { tally + Self::FAILURE } else { tally }
     }
 
     /// "test result: ok. 23 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 3.40s"
     fn of_line(line: &str) -> Option<Self> {
-        let (_, counts) = line
-            .trim_start()
-            .strip_prefix("test result: ")?
-            .split_once(". ")?;
+        let (_, counts) = line.trim_start().strip_prefix("test result: ")?.split_once(". ")?;
         let mut tally = Self::default();
         for part in counts.split(';') {
             let Some((number, what)) = part.trim().split_once(' ') else {
@@ -77,11 +66,7 @@ impl Sum for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -93,18 +78,12 @@ mod tests {
     const BAD: &str = "test result: FAILED. 2 passed; 5 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
 
     fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
-        Tally {
-            passed,
-            failed,
-            skipped,
-        }
+        Tally { passed, failed, skipped }
     }
 
     #[test]
     fn result_lines_are_summed_and_other_lines_are_not() {
-        let text = format!(
-            "running 24 tests\ntest a ... ok\n{OK}\ntest result: gibberish\n9 passed\n{BAD}\n"
-        );
+        let text = format!("running 24 tests\ntest a ... ok\n{OK}\ntest result: gibberish\n9 passed\n{BAD}\n");
         assert_eq!(Tally::of_output(&text), tally(25, 5, 1));
     }
 

@@ -21,11 +21,7 @@ pub(crate) fn run(filter: &[String]) -> Result<Tally> {
 
 fn cargo_test(selection: &[&str], filter: &[String]) -> Result<Tally> {
     let mut command = workspace::cargo();
-    command
-        .args(["test", "--quiet", "--no-fail-fast"])
-        .args(selection)
-        .arg("--")
-        .args(filter);
+    command.args(["test", "--quiet", "--no-fail-fast"]).args(selection).arg("--").args(filter);
     let (text, success) = process::tee(&mut command)?;
     Ok(Tally::of_program(&text, success))
 }
@@ -36,10 +32,7 @@ fn live(filter: &[String]) -> Result<Tally> {
     let folder = workspace::root().join("tests");
     let mut command = Command::new(live);
     // As under `cargo test`, where a test finds its files by these.
-    command
-        .args(filter)
-        .current_dir(&folder)
-        .env("CARGO_MANIFEST_DIR", &folder);
+    command.args(filter).current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder);
     command.env("CONN_OBSERVER_BIN", observer);
     if !privilege::is_root() {
         match privilege::sudo() {

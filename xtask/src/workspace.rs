@@ -9,8 +9,7 @@ use std::{
 /// The folder of the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for `cargo run`, hence for the alias; the compiled-in path serves a direct call.
-    let manifest = env::var_os("CARGO_MANIFEST_DIR")
-        .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").to_owned().into());
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").to_owned().into());
     let manifest = PathBuf::from(manifest);
     manifest.parent().map_or(manifest.clone(), Path::to_owned)
 }

@@ -20,24 +20,23 @@ use super::{
     btf::{self, KernelTypes},
     filters,
     log::KernelLog,
-    plan::{Coverage, Plan},
     reasons::Reasons,
     refusal,
     settings::Abilities,
     totals::{self, Tally},
 };
-use crate::options::Options;
+use crate::{
+    options::Options,
+    plan::{Coverage, Plan},
+};
 
 /// The kernel object, built by `cargo xtask ebpf` and committed.
 static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/conn-observer.bpf.o");
 
 /// Tracepoints of every plan, as program and tracepoint. The order is the order of attaching: what ends an act comes
 /// before what begins one, so that nothing is noted that nobody will end.
-const TRACEPOINTS: [(&str, &str); 3] = [
-    ("destroy_sock", "tcp_destroy_sock"),
-    ("send_reset", "tcp_send_reset"),
-    ("set_state", "inet_sock_set_state"),
-];
+const TRACEPOINTS: [(&str, &str); 3] =
+    [("destroy_sock", "tcp_destroy_sock"), ("send_reset", "tcp_send_reset"), ("set_state", "inet_sock_set_state")];
 
 /// Tracepoints that follow children.
 const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
@@ -130,7 +129,10 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         bail!(
             "kernel BTF has no {}.{} of {} bytes, which is needed for {}: this kernel is not supported; please report \
              it with the output of `uname -r`",
-            field.container, field.path, field.width, field.needed_for
+            field.container,
+            field.path,
+            field.width,
+            field.needed_for
         );
     }
     let abilities = Abilities::of(&types)?;

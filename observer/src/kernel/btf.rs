@@ -202,4 +202,3 @@ impl SockFlags {
         Ok(Self { dead: bit("SOCK_DEAD")?, done: bit("SOCK_DONE")?, linger: bit("SOCK_LINGER")? })
     }
 }
-

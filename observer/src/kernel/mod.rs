@@ -5,14 +5,12 @@ mod attach;
 pub(crate) mod btf;
 mod filters;
 mod log;
-mod plan;
 mod reasons;
 mod refusal;
 mod settings;
 mod totals;
 
 pub use attach::{Attached, Refused, attach};
-pub use plan::{Coverage, Plan, PlanChoice};
 pub use reasons::Reasons;
 pub use refusal::preflight;
 pub use totals::{NamespaceTotal, Tally};

@@ -20,12 +20,11 @@ pub fn preflight() -> Result<()> {
     let effective = effective_capabilities()?;
     let has = |capability: u32| effective & (1 << capability) != 0;
     if !has(CAP_SYS_ADMIN) {
-        let missing: Vec<&str> =
-            [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
-                .into_iter()
-                .filter(|(capability, _)| !has(*capability))
-                .map(|(_, name)| name)
-                .collect();
+        let missing: Vec<&str> = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
+            .into_iter()
+            .filter(|(capability, _)| !has(*capability))
+            .map(|(_, name)| name)
+            .collect();
         if !missing.is_empty() {
             bail!(
                 "no permission to load BPF programs: this process lacks {}; run it as root (sudo conn-observer …) or \

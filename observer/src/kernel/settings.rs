@@ -4,10 +4,9 @@ use observer_ebpf::{ABSENT, Cause, Filters, Settings, TaskAccess};
 
 use super::{
     btf::{KernelTypes, SockFlags},
-    plan::Plan,
     refusal,
 };
-use crate::options::Options;
+use crate::{options::Options, plan::Plan};
 
 /// Position of `reason` in `tcp_send_reset(sk, skb, reason)`: the programs read it there and nowhere else.
 const REASON_POSITION: u32 = 2;

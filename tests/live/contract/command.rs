@@ -24,12 +24,7 @@ pub(super) fn tests(suite: &mut Suite) {
             fail_on_turns_a_finding_into_status_1,
         ]
     );
-    add!(
-        suite,
-        "contract",
-        [Bpf, Tool("sh"), Tool("false")],
-        [shell_commands_pass_their_status_on,]
-    );
+    add!(suite, "contract", [Bpf, Tool("sh"), Tool("false")], [shell_commands_pass_their_status_on,]);
 }
 
 fn the_commands_exit_status_is_passed_on() {
@@ -39,11 +34,7 @@ fn the_commands_exit_status_is_passed_on() {
             assert_eq!(outcome.code, Some(status), "{outcome:?}");
             assert_eq!(outcome.count("close_unread"), 1, "{outcome:?}");
             let last = outcome.lines().pop().expect("a last line");
-            assert_eq!(
-                (last.kind(), last.text("reason")),
-                ("stopped", "command"),
-                "{last:?}"
-            );
+            assert_eq!((last.kind(), last.text("reason")), ("stopped", "command"), "{last:?}");
         }
     });
 }
@@ -65,15 +56,8 @@ fn shell_commands_pass_their_status_on() {
 fn the_commands_stdout_goes_to_stderr() {
     Netns::run(|_| {
         let outcome = run::observe(&[], &script("say hello then unread 100"));
-        assert_eq!(
-            (outcome.code, outcome.stderr.as_str()),
-            (Some(0), "hello\n")
-        );
-        assert_eq!(
-            outcome.lines().len(),
-            3,
-            "events and nothing else: {outcome:?}"
-        );
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "hello\n"));
+        assert_eq!(outcome.lines().len(), 3, "events and nothing else: {outcome:?}");
     });
 }
 
@@ -87,42 +71,25 @@ fn a_command_is_seen_from_its_first_act_and_nobody_else_is() {
                     abort::fence();
                 }
             });
-            let outcome = run::observe(
-                &[],
-                &script("unread 1 then unread 2 then orderly then unread 3"),
-            );
+            let outcome = run::observe(&[], &script("unread 1 then unread 2 then orderly then unread 3"));
             done.store(true, Ordering::Relaxed);
-            let unread: Vec<u64> = outcome
-                .events()
-                .iter()
-                .map(|event| event.number("tcp.unread_bytes"))
-                .collect();
+            let unread: Vec<u64> = outcome.events().iter().map(|event| event.number("tcp.unread_bytes")).collect();
             assert_eq!(unread, [1, 2, 3], "{outcome:?}");
-            assert!(
-                outcome
-                    .events()
-                    .iter()
-                    .all(|event| event.text("process.comm") == COMM),
-                "{outcome:?}"
-            );
+            assert!(outcome.events().iter().all(|event| event.text("process.comm") == COMM), "{outcome:?}");
         });
     });
 }
 
 fn children_of_the_command_are_seen() {
     Netns::run(|_| {
-        let outcome = run::observe(
-            &[],
-            &script("child-unread 100 then fork-unread 100 then unread 100"),
-        );
+        let outcome = run::observe(&[], &script("child-unread 100 then fork-unread 100 then unread 100"));
         assert_eq!(outcome.count("close_unread"), 3, "{outcome:?}");
     });
 }
 
 fn fail_on_turns_a_finding_into_status_1() {
     Netns::run(|_| {
-        let status =
-            |causes: &str, acts: &str| run::observe(&["--fail-on", causes], &script(acts)).code;
+        let status = |causes: &str, acts: &str| run::observe(&["--fail-on", causes], &script(acts)).code;
         assert_eq!(status("close_unread", "unread 100"), Some(1));
         assert_eq!(status("close_unread", "unread 100 then exit 7"), Some(1));
         assert_eq!(status("linger_zero,close_unread", "linger-zero"), Some(1));

@@ -32,29 +32,16 @@ pub(super) fn tests(suite: &mut Suite) {
             filters_of_different_kinds_must_all_agree,
         ]
     );
-    add!(
-        suite,
-        "contract",
-        [PrivateNetns, Bpf, Root],
-        [uid_takes_processes_of_that_user,]
-    );
+    add!(suite, "contract", [PrivateNetns, Bpf, Root], [uid_takes_processes_of_that_user,]);
 }
 
 /// Forbidden acts and a permitted one, of which the observer must tell alone.
-fn assert_takes(
-    namespace: &Netns,
-    filter: &[&str],
-    forbidden: impl FnOnce(),
-    permitted: impl FnOnce() -> Act,
-) {
+fn assert_takes(namespace: &Netns, filter: &[&str], forbidden: impl FnOnce(), permitted: impl FnOnce() -> Act) {
     let mut observer = Observer::within(namespace, filter);
     forbidden();
     let act = permitted();
     let event = observer.next_event();
-    assert!(
-        event.is_at(&act),
-        "{filter:?} let another act through: {event:?}"
-    );
+    assert!(event.is_at(&act), "{filter:?} let another act through: {event:?}");
     event.assert_is("close_unread", &act);
     assert_eq!(observer.stop().events().count(), 1, "{filter:?}");
 }
@@ -70,9 +57,7 @@ fn pid_takes_one_process_and_not_its_children() {
         let forbidden = || {
             ours(100);
         };
-        assert_takes(namespace, &["--pid", &pid], forbidden, || {
-            actor.play_one("unread 100")
-        });
+        assert_takes(namespace, &["--pid", &pid], forbidden, || actor.play_one("unread 100"));
         let mut observer = Observer::within(namespace, &["--pid", &pid]);
         actor.play("child-unread 100");
         observer.expect("close_unread", &actor.play_one("unread 100"));
@@ -110,9 +95,7 @@ fn comm_takes_processes_of_that_name() {
             ours(100);
             Actor::spawn().play_one("unread 100");
         };
-        assert_takes(namespace, &["--comm", "chosen"], forbidden, || {
-            actor.play_one("unread 100")
-        });
+        assert_takes(namespace, &["--comm", "chosen"], forbidden, || actor.play_one("unread 100"));
     });
 }
 
@@ -123,9 +106,7 @@ fn uid_takes_processes_of_that_user() {
         let forbidden = || {
             ours(100);
         };
-        assert_takes(namespace, &["--uid", "1234"], forbidden, || {
-            actor.play_one("unread 100")
-        });
+        assert_takes(namespace, &["--uid", "1234"], forbidden, || actor.play_one("unread 100"));
     });
 }
 
@@ -137,19 +118,13 @@ fn port_takes_either_end() {
             let forbidden = || {
                 ours(100);
             };
-            assert_takes(namespace, &["--port", &port], forbidden, || {
-                unread_on(Pair::through(&listener), side, 100)
-            });
+            assert_takes(namespace, &["--port", &port], forbidden, || unread_on(Pair::through(&listener), side, 100));
         });
     }
 }
 
 fn between(address: impl Into<std::net::IpAddr>) -> Act {
-    unread_on(
-        Pair::to(SocketAddr::new(address.into(), 0)),
-        Side::Client,
-        100,
-    )
+    unread_on(Pair::to(SocketAddr::new(address.into(), 0)), Side::Client, 100)
 }
 
 fn peer_takes_a_range_of_ipv4_addresses() {
@@ -166,8 +141,7 @@ fn peer_takes_a_range_of_ipv4_addresses() {
 
 fn peer_takes_a_range_of_ipv6_addresses() {
     Netns::run(|namespace| {
-        let [inside, outside] =
-            ["fd00:1:2:3:ffff::1", "fd00:1:2:4::1"].map(|text| text.parse::<Ipv6Addr>().unwrap());
+        let [inside, outside] = ["fd00:1:2:3:ffff::1", "fd00:1:2:4::1"].map(|text| text.parse::<Ipv6Addr>().unwrap());
         namespace.add_ipv6(inside);
         namespace.add_ipv6(outside);
         let forbidden = || {
@@ -175,9 +149,7 @@ fn peer_takes_a_range_of_ipv6_addresses() {
             between(Ipv6Addr::LOCALHOST);
             between(Ipv4Addr::LOCALHOST);
         };
-        assert_takes(namespace, &["--peer", "fd00:1:2:3::/64"], forbidden, || {
-            between(inside)
-        });
+        assert_takes(namespace, &["--peer", "fd00:1:2:3::/64"], forbidden, || between(inside));
     });
 }
 
@@ -208,9 +180,7 @@ fn cause_takes_a_list() {
             abort::linger_zero(Family::V4, Side::Client);
             abort::disconnect(Family::V4);
         };
-        assert_takes(namespace, &["--cause", "close_unread"], forbidden, || {
-            ours(100)
-        });
+        assert_takes(namespace, &["--cause", "close_unread"], forbidden, || ours(100));
         let mut observer = Observer::within(namespace, &["--cause", "linger_zero,disconnect"]);
         ours(100);
         abort::linger2(Family::V4);
@@ -233,14 +203,7 @@ fn filters_of_different_kinds_must_all_agree() {
     Netns::run(|namespace| {
         let mut actor = Actor::spawn();
         let pid = actor.pid().to_string();
-        let filter = [
-            "--pid",
-            &pid,
-            "--min-unread",
-            "100",
-            "--peer",
-            "127.0.0.0/8",
-        ];
+        let filter = ["--pid", &pid, "--min-unread", "100", "--peer", "127.0.0.0/8"];
         let mut other = Actor::spawn();
         let forbidden = || {
             ours(100);

@@ -33,12 +33,7 @@ pub(super) fn tests(suite: &mut Suite) {
             nothing_stays_loaded_after_an_orderly_end,
         ]
     );
-    add!(
-        suite,
-        "contract",
-        [PrivateNetns, Bpf, Tool("sh"), Tool("head")],
-        [the_readmes_head_ends_it_quietly,]
-    );
+    add!(suite, "contract", [PrivateNetns, Bpf, Tool("sh"), Tool("head")], [the_readmes_head_ends_it_quietly,]);
 }
 
 fn a_signal_drains_and_ends_with_status_0() {
@@ -46,9 +41,7 @@ fn a_signal_drains_and_ends_with_status_0() {
         Netns::run(|namespace| {
             // Long enough that only draining can bring the events out in time for the comparison.
             let observer = Observer::within(namespace, &["--latency", "1000"]);
-            let acts: Vec<Act> = (1..=50)
-                .map(|bytes| abort::unread(Family::V4, Side::Client, bytes))
-                .collect();
+            let acts: Vec<Act> = (1..=50).map(|bytes| abort::unread(Family::V4, Side::Client, bytes)).collect();
             observer.signal(signal);
             let report = observer.finish();
             assert_eq!(report.stopped().text("reason"), "signal");
@@ -80,20 +73,12 @@ fn it_ends_after_its_duration() {
 }
 
 fn a_closed_pipe_ends_it_quietly() {
-    let mut child = binary::command(&[])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = binary::command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     // The reader and with it the pipe is gone at the end of this statement. No traffic wakes the observer up then.
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut first)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(Event::parse(&first).kind(), "started");
-    until("the observer to notice the closed pipe", || {
-        child.try_wait().unwrap().is_some()
-    });
+    until("the observer to notice the closed pipe", || child.try_wait().unwrap().is_some());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -110,13 +95,8 @@ fn the_readmes_head_ends_it_quietly() {
 
 fn observers_side_by_side_see_the_same() {
     Netns::run(|namespace| {
-        let mut observers = [
-            Observer::within(namespace, &[]),
-            Observer::within(namespace, &[]),
-        ];
-        let mut acts: Vec<Act> = (1..=20)
-            .map(|bytes| abort::unread(Family::V4, Side::Server, bytes))
-            .collect();
+        let mut observers = [Observer::within(namespace, &[]), Observer::within(namespace, &[])];
+        let mut acts: Vec<Act> = (1..=20).map(|bytes| abort::unread(Family::V4, Side::Server, bytes)).collect();
         acts.push(abort::fence());
         for observer in &mut observers {
             for act in &acts {
@@ -152,17 +132,12 @@ fn nothing_stays_loaded_after_an_orderly_end() {
 
 fn what_it_holds(observer: &Observer) -> Loaded {
     let held = Loaded::by_process(observer.pid());
-    assert!(
-        !held.programs.is_empty() && !held.maps.is_empty(),
-        "{held:?}"
-    );
+    assert!(!held.programs.is_empty() && !held.maps.is_empty(), "{held:?}");
     assert!(held.overlaps(&Loaded::in_kernel()), "ids are comparable");
     held
 }
 
 /// The kernel frees programs and maps after an RCU grace period.
 fn assert_gone(held: &Loaded) {
-    until("programs and maps to go", || {
-        !held.overlaps(&Loaded::in_kernel())
-    });
+    until("programs and maps to go", || !held.overlaps(&Loaded::in_kernel()));
 }

@@ -13,15 +13,7 @@ use conn_observer_tests::run;
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(
-        suite,
-        "contract",
-        [],
-        [
-            the_schema_names_every_cause,
-            help_and_version_are_given_without_privilege,
-        ]
-    );
+    add!(suite, "contract", [], [the_schema_names_every_cause, help_and_version_are_given_without_privilege,]);
     add!(
         suite,
         "contract",
@@ -65,11 +57,7 @@ fn the_schema_names_every_cause() {
 fn help_and_version_are_given_without_privilege() {
     for flag in ["--help", "--version"] {
         let outcome = run::observer_alone(&[flag]);
-        assert_eq!(
-            (outcome.code, outcome.stderr.as_str()),
-            (Some(0), ""),
-            "{flag}"
-        );
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{flag}");
         assert!(outcome.stdout.contains("conn-observer"), "{outcome:?}");
     }
 }
@@ -78,47 +66,23 @@ fn the_first_line_says_how_it_observes() {
     Netns::run(|namespace| {
         let observer = Observer::within(namespace, &["--port", "80", "--stack-depth", "5"]);
         let started = observer.started();
-        assert!(
-            ["fentry", "kprobe", "tracepoint"].contains(&observer.plan()),
-            "{started:?}"
-        );
+        assert!(["fentry", "kprobe", "tracepoint"].contains(&observer.plan()), "{started:?}");
         let requested = std::env::var("CONN_OBSERVER_HOOKS").unwrap_or_else(|_| "auto".to_owned());
         assert_eq!(started.text("hooks.requested"), requested);
-        assert!(
-            started
-                .at("hooks.attached")
-                .as_array()
-                .is_some_and(|hooks| !hooks.is_empty()),
-            "{started:?}"
-        );
+        assert!(started.at("hooks.attached").as_array().is_some_and(|hooks| !hooks.is_empty()), "{started:?}");
         assert_eq!(started.number("ring_bytes"), 4 << 20);
         assert_eq!(started.number("stack_depth"), 5);
-        assert!(
-            started.at("filters").to_string().contains("80"),
-            "{started:?}"
-        );
-        let release = rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned();
+        assert!(started.at("filters").to_string().contains("80"), "{started:?}");
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
         assert!(started.text("kernel").starts_with(&release), "{started:?}");
     });
 }
 
 fn text_has_a_line_for_each_event() {
     Netns::run(|_| {
-        let outcome = run::observe(
-            &["--format", "text"],
-            &script("unread 100 then linger-zero"),
-        );
+        let outcome = run::observe(&["--format", "text"], &script("unread 100 then linger-zero"));
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
-        let about = |words: &str| {
-            outcome
-                .stdout
-                .lines()
-                .filter(|line| line.contains(words))
-                .count()
-        };
+        let about = |words: &str| outcome.stdout.lines().filter(|line| line.contains(words)).count();
         assert_eq!(about("act-leader["), 2, "{outcome:?}");
         assert_eq!(about("100 unread bytes"), 1, "{outcome:?}");
     });
@@ -126,26 +90,12 @@ fn text_has_a_line_for_each_event() {
 
 fn output_goes_to_a_file_on_request() {
     Netns::run(|_| {
-        let path =
-            std::env::temp_dir().join(format!("conn-observer-events-{}", std::process::id()));
-        let outcome = run::observe(
-            &["--output", path.to_str().unwrap()],
-            &script("unread 100 then say hello"),
-        );
+        let path = std::env::temp_dir().join(format!("conn-observer-events-{}", std::process::id()));
+        let outcome = run::observe(&["--output", path.to_str().unwrap()], &script("unread 100 then say hello"));
         let events = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(
-            (
-                outcome.code,
-                outcome.stdout.as_str(),
-                outcome.stderr.as_str()
-            ),
-            (Some(0), "hello\n", "")
-        );
-        let kinds: Vec<String> = events
-            .lines()
-            .map(|line| Event::parse(line).kind().to_owned())
-            .collect();
+        assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (Some(0), "hello\n", ""));
+        let kinds: Vec<String> = events.lines().map(|line| Event::parse(line).kind().to_owned()).collect();
         assert_eq!(kinds, ["started", "close", "stopped"]);
     });
 }

@@ -20,33 +20,10 @@ const NO_PID: &str = "4194304";
 const NOBODY: u32 = 65_534;
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(
-        suite,
-        "contract",
-        [],
-        [a_malformed_argument_is_refused_by_name,]
-    );
-    add!(
-        suite,
-        "contract",
-        [Bpf],
-        [
-            a_pid_that_does_not_exist_is_refused,
-            a_command_that_is_not_found_is_refused,
-        ]
-    );
-    add!(
-        suite,
-        "contract",
-        [Root],
-        [a_user_without_privilege_is_told_which_capability_is_missing,]
-    );
-    add!(
-        suite,
-        "contract",
-        [PrivateNetns, Bpf],
-        [a_plan_that_this_kernel_refuses_is_refused_with_its_error,]
-    );
+    add!(suite, "contract", [], [a_malformed_argument_is_refused_by_name,]);
+    add!(suite, "contract", [Bpf], [a_pid_that_does_not_exist_is_refused, a_command_that_is_not_found_is_refused,]);
+    add!(suite, "contract", [Root], [a_user_without_privilege_is_told_which_capability_is_missing,]);
+    add!(suite, "contract", [PrivateNetns, Bpf], [a_plan_that_this_kernel_refuses_is_refused_with_its_error,]);
 }
 
 fn a_malformed_argument_is_refused_by_name() {
@@ -63,10 +40,7 @@ fn a_malformed_argument_is_refused_by_name() {
         (["--format", "xml"], "xml"),
         (["--duration", "10 bananas"], "10 bananas"),
         (["--stack-depth", "65"], "65"),
-        (
-            ["--output", "/does/not/exist/events"],
-            "/does/not/exist/events",
-        ),
+        (["--output", "/does/not/exist/events"], "/does/not/exist/events"),
     ] {
         run::observer(&arguments).assert_refused(&[named]);
     }
@@ -78,8 +52,7 @@ fn a_pid_that_does_not_exist_is_refused() {
 
 fn a_command_that_is_not_found_is_refused() {
     run::observer(&["--", "/does/not/exist"]).assert_refused(&["/does/not/exist"]);
-    run::observer(&["--", "no-such-command-anywhere"])
-        .assert_refused(&["no-such-command-anywhere"]);
+    run::observer(&["--", "no-such-command-anywhere"]).assert_refused(&["no-such-command-anywhere"]);
 }
 
 fn a_user_without_privilege_is_told_which_capability_is_missing() {
@@ -94,12 +67,7 @@ fn a_user_without_privilege_is_told_which_capability_is_missing() {
 fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
     Netns::run(|namespace| {
         let chosen = Observer::within(namespace, &[]);
-        let refused = chosen
-            .started()
-            .at("hooks.refused")
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let refused = chosen.started().at("hooks.refused").as_array().cloned().unwrap_or_default();
         for row in &refused {
             let plan = row["plan"].as_str().expect("a plan");
             let error = row["error"].as_str().expect("an error");
@@ -108,11 +76,7 @@ fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
             command.args(["--hooks", plan]);
             run::run(command).assert_refused(&[plan, errno]);
         }
-        assert!(
-            chosen.plan() != "tracepoint"
-                || env::var("CONN_OBSERVER_HOOKS").is_ok()
-                || !refused.is_empty()
-        );
+        assert!(chosen.plan() != "tracepoint" || env::var("CONN_OBSERVER_HOOKS").is_ok() || !refused.is_empty());
     });
 }
 

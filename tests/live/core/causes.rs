@@ -44,11 +44,7 @@ fn a_disconnect_is_a_reset_without_a_close() {
         for family in Family::ALL {
             observer.expect("disconnect", &abort::disconnect(family));
         }
-        assert_eq!(
-            observer.events_before_fence(),
-            [],
-            "the close that follows has nothing to reset"
-        );
+        assert_eq!(observer.events_before_fence(), [], "the close that follows has nothing to reset");
     });
 }
 
@@ -70,10 +66,7 @@ fn a_connection_that_dies_with_its_listener_is_not_lost() {
         let act = abort::listener_with_waiting_connection();
         let event = observer.next_event();
         assert_eq!(event.kind(), "reset_sent", "{event:?}");
-        assert!(
-            ["listener_close", "unclassified"].contains(&event.cause()),
-            "{event:?}"
-        );
+        assert!(["listener_close", "unclassified"].contains(&event.cause()), "{event:?}");
         assert!(event.is_at(&act), "{event:?}\nexpected {act:?}");
         assert_eq!(event.number("process.pid"), u64::from(act.pid));
         assert_eq!(observer.events_before_fence(), []);
@@ -94,11 +87,7 @@ fn clean_closes_are_shown_on_request() {
         let shown = before_fence.iter().any(|event| event.is_at(&half_closed));
         if observer.plan() == "tracepoint" {
             // No state changes in such a close, and state changes are all this plan has.
-            assert!(
-                observer.declares_limit("clean_closes"),
-                "{:?}",
-                observer.started()
-            );
+            assert!(observer.declares_limit("clean_closes"), "{:?}", observer.started());
         } else {
             assert!(shown, "{half_closed:?} in {before_fence:?}");
         }

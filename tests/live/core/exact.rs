@@ -16,10 +16,7 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "core",
         [PrivateNetns, Bpf],
-        [
-            ten_thousand_mixed_closes_agree_with_the_kernels_counters,
-            totals_count_what_filters_hide,
-        ]
+        [ten_thousand_mixed_closes_agree_with_the_kernels_counters, totals_count_what_filters_hide,]
     );
 }
 
@@ -43,40 +40,19 @@ fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
         drop(listener);
         let delta = namespace.counters().since(&before);
         let report = observer.stop();
-        assert_eq!(
-            report.total(namespace, "close_unread", "lost"),
-            0,
-            "the ring is ample"
-        );
-        for (cause, counter) in [
-            ("close_unread", "TCPAbortOnClose"),
-            ("linger_zero", "TCPAbortOnData"),
-        ] {
+        assert_eq!(report.total(namespace, "close_unread", "lost"), 0, "the ring is ample");
+        for (cause, counter) in [("close_unread", "TCPAbortOnClose"), ("linger_zero", "TCPAbortOnData")] {
             assert_eq!(delta.tcp_ext(counter), ROUNDS, "{counter}");
             assert_eq!(report.count(cause), ROUNDS, "events of {cause}");
             for field in ["acts", "resets", "submitted"] {
-                assert_eq!(
-                    report.total(namespace, cause, field),
-                    ROUNDS,
-                    "{field} of {cause}"
-                );
+                assert_eq!(report.total(namespace, cause, field), ROUNDS, "{field} of {cause}");
             }
         }
-        assert_eq!(
-            report.events().count() as u64,
-            2 * ROUNDS,
-            "and nothing else"
-        );
+        assert_eq!(report.events().count() as u64, 2 * ROUNDS, "and nothing else");
         assert_eq!(delta.tcp("OutRsts"), 2 * ROUNDS);
-        let told: u64 = report
-            .events()
-            .map(|event| event.at("tcp.unread_bytes").as_u64().unwrap_or(0))
-            .sum();
+        let told: u64 = report.events().map(|event| event.at("tcp.unread_bytes").as_u64().unwrap_or(0)).sum();
         assert_eq!(told, unread_bytes);
-        assert_eq!(
-            report.total(namespace, "close_unread", "unread_bytes"),
-            unread_bytes
-        );
+        assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), unread_bytes);
         for name in ["disagreements", "missed"] {
             assert_eq!(report.stopped().number(name), 0, "{name}");
         }

@@ -38,11 +38,7 @@ fn data_after_close_is_blamed_on_the_closer() {
             let event = observer.expect("data_after_close", &late::after_close(family));
             assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
         }
-        assert_eq!(
-            observer.events_before_fence(),
-            [],
-            "the peer's end has been reset and is empty"
-        );
+        assert_eq!(observer.events_before_fence(), [], "the peer's end has been reset and is empty");
     });
 }
 
@@ -52,10 +48,7 @@ fn late_data_of_another_process_is_blamed_on_the_closer() {
         let mut actor = Actor::spawn();
         let mut observer = Observer::within(namespace, &["--pid", &actor.pid().to_string()]);
         let listener = TcpListener::bind(Family::V4.loopback()).unwrap();
-        let act = actor.play_one(&format!(
-            "connect {}",
-            listener.local_addr().unwrap().port()
-        ));
+        let act = actor.play_one(&format!("connect {}", listener.local_addr().unwrap().port()));
         let (mut server, _) = listener.accept().unwrap();
         actor.play("close");
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
@@ -73,11 +66,7 @@ fn data_for_a_timewait_socket_is_blamed_on_the_closer() {
         if !kernel_at_least(6, 10) {
             // There the tracepoint fires with a full socket only, and a time-wait socket is none.
             assert_eq!(events, []);
-            assert!(
-                observer.declares_limit("timewait"),
-                "{:?}",
-                observer.started()
-            );
+            assert!(observer.declares_limit("timewait"), "{:?}", observer.started());
             return;
         }
         assert_eq!(events.len(), acts.len(), "{events:?}");
@@ -102,14 +91,7 @@ fn resets_of_closed_ports_are_shown_only_when_asked_for() {
             return;
         }
         assert_eq!(shown.len(), 1, "{shown:?}");
-        assert_eq!(
-            (shown[0].cause(), shown[0].local_port()),
-            ("no_socket", port),
-            "{shown:?}"
-        );
-        assert!(
-            shown[0].at("process").is_null(),
-            "nobody is to blame: {shown:?}"
-        );
+        assert_eq!((shown[0].cause(), shown[0].local_port()), ("no_socket", port), "{shown:?}");
+        assert!(shown[0].at("process").is_null(), "nobody is to blame: {shown:?}");
     });
 }

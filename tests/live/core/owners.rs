@@ -67,11 +67,7 @@ fn after_a_fork_the_last_close_counts() {
         actor.play_one("fork-unread 100")
     });
     assert_ne!(event.number("process.pid"), u64::from(parent));
-    assert_ne!(
-        event.at("process.exiting"),
-        true,
-        "it closed by its own call: {event:?}"
-    );
+    assert_ne!(event.at("process.exiting"), true, "it closed by its own call: {event:?}");
 }
 
 fn a_thread_that_closes_is_named_with_its_process() {
@@ -91,9 +87,7 @@ fn of_two_descriptors_the_last_close_counts() {
         let mut actor = Actor::spawn();
         let mut observer = Observer::within(namespace, &[]);
         let acts = actor.play("dup-unread 100");
-        let [between, last] = acts.as_slice() else {
-            panic!("{acts:?}")
-        };
+        let [between, last] = acts.as_slice() else { panic!("{acts:?}") };
         observer.expect("close_unread", between);
         observer.expect("close_unread", last);
         assert_eq!(observer.events_before_fence(), []);

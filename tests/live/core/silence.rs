@@ -33,20 +33,9 @@ fn nothing_is_said_about<T>(act: impl FnOnce() -> T + Send) {
         assert_eq!(observer.events_before_fence(), []);
         let report = observer.stop();
         assert_eq!(report.events().count(), 1, "the fence only");
-        for cause in [
-            "close_unread",
-            "linger_zero",
-            "disconnect",
-            "linger2_timeout",
-            "unclassified",
-        ] {
+        for cause in ["close_unread", "linger_zero", "disconnect", "linger2_timeout", "unclassified"] {
             let expected = u64::from(cause == "close_unread");
-            assert_eq!(
-                report.total(namespace, cause, "acts"),
-                expected,
-                "{cause}: {:?}",
-                report.stopped()
-            );
+            assert_eq!(report.total(namespace, cause, "acts"), expected, "{cause}: {:?}", report.stopped());
         }
     });
 }

@@ -79,35 +79,19 @@ fn unread_data_wins_over_linger_zero() {
 fn the_event_describes_the_close_fully() {
     Netns::run(|namespace| {
         let mut observer = Observer::within(namespace, &[]);
-        let event = observer.expect(
-            "close_unread",
-            &abort::unread(Family::V4, Side::Server, 100),
-        );
+        let event = observer.expect("close_unread", &abort::unread(Family::V4, Side::Server, 100));
         let leader = std::fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(event.text("process.comm"), leader.trim_end());
         assert_eq!(event.text("process.thread.name"), THREAD_NAME);
-        assert_eq!(
-            event.number("process.user.id"),
-            u64::from(rustix::process::geteuid().as_raw())
-        );
+        assert_eq!(event.number("process.user.id"), u64::from(rustix::process::geteuid().as_raw()));
         assert_eq!(event.number("network.namespace"), namespace.inode());
         assert_eq!(event.text("tcp.state"), "ESTABLISHED");
         assert_eq!(event.number("tcp.sent_bytes"), 0);
         assert_eq!(event.at("tcp.fin_received"), false);
         assert_ne!(event.number("cgroup.id"), 0);
-        assert!(
-            event
-                .at("stack.user")
-                .as_array()
-                .is_some_and(|frames| !frames.is_empty()),
-            "{event:?}"
-        );
+        assert!(event.at("stack.user").as_array().is_some_and(|frames| !frames.is_empty()), "{event:?}");
         let message = event.text("message");
-        for said in [
-            "100 unread bytes",
-            &format!(":{}", event.local_port()),
-            "RST",
-        ] {
+        for said in ["100 unread bytes", &format!(":{}", event.local_port()), "RST"] {
             assert!(message.contains(said), "{said:?} in {message:?}");
         }
     });

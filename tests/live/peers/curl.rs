@@ -20,17 +20,9 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "peers",
         [PrivateNetns, Bpf, Tool("curl")],
-        [
-            curl_that_refuses_a_large_file_is_flagged_once,
-            curl_that_is_killed_while_receiving_is_flagged_once,
-        ]
+        [curl_that_refuses_a_large_file_is_flagged_once, curl_that_is_killed_while_receiving_is_flagged_once,]
     );
-    add!(
-        suite,
-        "peers",
-        [PrivateNetns, Tool("curl")],
-        [curl_aborts_in_both_cases,]
-    );
+    add!(suite, "peers", [PrivateNetns, Tool("curl")], [curl_aborts_in_both_cases,]);
 }
 
 /// curl reads at most this much at once: with a lower rate limit its buffer is as large as the limit.
@@ -59,13 +51,7 @@ fn curl_aborts_in_both_cases() {
         Netns::run(|namespace| {
             let before = namespace.counters();
             act(namespace);
-            assert_eq!(
-                namespace
-                    .counters()
-                    .since(&before)
-                    .tcp_ext("TCPAbortOnClose"),
-                1
-            );
+            assert_eq!(namespace.counters().since(&before).tcp_ext("TCPAbortOnClose"), 1);
         });
     }
 }
@@ -73,12 +59,7 @@ fn curl_aborts_in_both_cases() {
 /// The whole response waits in curl's queue before curl reads its first bytes, and sees a Content-Length it was told
 /// not to take.
 fn refuse_large_file(namespace: &Netns) -> Act {
-    let limits = [
-        "--max-filesize",
-        "1000",
-        "--limit-rate",
-        &BUFFER.to_string(),
-    ];
+    let limits = ["--max-filesize", "1000", "--limit-rate", &BUFFER.to_string()];
     let (curl, mut stream) = requested(namespace, &limits);
     curl.pause();
     let response = response(50_000);
@@ -115,12 +96,7 @@ fn requested(namespace: &Netns, arguments: &[&str]) -> (Peer, TcpStream) {
     let curl = Peer::spawn(command);
     let (stream, _) = listener.accept().expect("accept");
     let mut request = BufReader::new(stream.try_clone().expect("dup")).lines();
-    while !request
-        .next()
-        .expect("a header")
-        .expect("a line")
-        .is_empty()
-    {}
+    while !request.next().expect("a header").expect("a line").is_empty() {}
     (curl, stream)
 }
 

@@ -47,24 +47,10 @@ struct Run {
 }
 
 /// `observe` is called with the client's pid before its first request.
-fn requests<T>(
-    namespace: &Netns,
-    body: u64,
-    count: u64,
-    end: &str,
-    observe: impl FnOnce(u32) -> T,
-) -> (Run, T) {
+fn requests<T>(namespace: &Netns, body: u64, count: u64, end: &str, observe: impl FnOnce(u32) -> T) -> (Run, T) {
     let mut server = Peer::spawn(program(&["server", &body.to_string()]));
-    let address = json(&server.listen())["listening"]
-        .as_str()
-        .expect("an address")
-        .to_owned();
-    let mut client = Peer::spawn(program(&[
-        "client",
-        &format!("http://{address}/"),
-        &count.to_string(),
-        end,
-    ]));
+    let address = json(&server.listen())["listening"].as_str().expect("an address").to_owned();
+    let mut client = Peer::spawn(program(&["client", &format!("http://{address}/"), &count.to_string(), end]));
     assert_eq!(json(&client.listen())["ready"], true);
     let observer = observe(client.pid());
     let before = namespace.counters();
@@ -75,33 +61,19 @@ fn requests<T>(
         if line["done"] == count {
             break;
         }
-        let port = line["port"]
-            .as_u64()
-            .and_then(|port| u16::try_from(port).ok())
-            .expect("a port");
+        let port = line["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
         let earlier = read.insert(port, line["read"].as_u64().expect("bytes"));
         assert_eq!(earlier, None, "the kernel gave out port {port} twice");
     }
     // The server may still be writing. When its last connection is gone, the last RST has been sent.
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    until("the server's connections to end", || {
-        queue::connections(port) == 0
-    });
+    until("the server's connections to end", || queue::connections(port) == 0);
     let counters = namespace.counters().since(&before);
     server.tell("how many connections?");
-    let accepted = json(&server.listen())["accepted"]
-        .as_u64()
-        .expect("a number");
+    let accepted = json(&server.listen())["accepted"].as_u64().expect("a number");
     client.tell("end");
     assert!(client.finish().1.success());
-    (
-        Run {
-            read,
-            accepted,
-            counters,
-        },
-        observer,
-    )
+    (Run { read, accepted, counters }, observer)
 }
 
 fn assert_accounted_for(body: u64, count: u64) {
@@ -110,15 +82,8 @@ fn assert_accounted_for(body: u64, count: u64) {
         let (run, observer) = requests(namespace, body, count, "leave", observe);
         let report = observer.stop();
         assert_eq!(run.read.len() as u64, count, "no connection is reused");
-        assert_eq!(
-            report.count("close_unread"),
-            run.counters.tcp_ext("TCPAbortOnClose")
-        );
-        assert!(
-            report.count("close_unread") > count / 2,
-            "{:?}",
-            report.stopped()
-        );
+        assert_eq!(report.count("close_unread"), run.counters.tcp_ext("TCPAbortOnClose"));
+        assert!(report.count("close_unread") > count / 2, "{:?}", report.stopped());
         let mut accounted = HashSet::new();
         for event in report.events() {
             assert_eq!(event.text("process.comm"), "requests", "{event:?}");
@@ -129,17 +94,10 @@ fn assert_accounted_for(body: u64, count: u64) {
                 }
                 _ => panic!("a strange cause: {event:?}"),
             }
-            assert!(
-                run.read.contains_key(&event.local_port()),
-                "a port the client never had: {event:?}"
-            );
+            assert!(run.read.contains_key(&event.local_port()), "a port the client never had: {event:?}");
             accounted.insert(event.local_port());
         }
-        assert_eq!(
-            accounted.len() as u64,
-            count,
-            "every connection is accounted for"
-        );
+        assert_eq!(accounted.len() as u64, count, "every connection is accounted for");
         assert_eq!(report.stopped().number("lost"), 0);
     });
 }
@@ -168,11 +126,7 @@ fn a_go_client_that_drains_its_bodies_has_no_finding() {
         let (run, observer) = requests(namespace, 8_000, 1_000, "drain", observe);
         let report = observer.stop();
         assert_eq!(report.events().collect::<Vec<_>>(), Vec::<&Event>::new());
-        assert!(
-            run.accepted < 50,
-            "connections are reused: {}",
-            run.accepted
-        );
+        assert!(run.accepted < 50, "connections are reused: {}", run.accepted);
     });
 }
 
@@ -198,26 +152,11 @@ fn program(arguments: &[&str]) -> Command {
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let program = scratch.join("requests");
         let mut build = Command::new(tool("go").expect("go"));
-        build
-            .current_dir(sources().join("go"))
-            .args(["build", "-o"])
-            .arg(&program)
-            .arg(".");
-        build
-            .env("GOCACHE", scratch.join("go-cache"))
-            .env("GOPATH", scratch.join("go-path"));
-        build.envs([
-            ("GOFLAGS", "-mod=mod"),
-            ("GOPROXY", "off"),
-            ("GO111MODULE", "on"),
-            ("CGO_ENABLED", "0"),
-        ]);
+        build.current_dir(sources().join("go")).args(["build", "-o"]).arg(&program).arg(".");
+        build.env("GOCACHE", scratch.join("go-cache")).env("GOPATH", scratch.join("go-path"));
+        build.envs([("GOFLAGS", "-mod=mod"), ("GOPROXY", "off"), ("GO111MODULE", "on"), ("CGO_ENABLED", "0")]);
         let output = build.output().expect("go");
-        assert!(
-            output.status.success(),
-            "go build: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
         program
     });
     let mut command = Command::new(program);

@@ -33,10 +33,7 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "peers",
         [PrivateNetns, Tool("nginx")],
-        [
-            nginx_aborts_for_an_early_upstream,
-            nginx_aborts_when_it_refuses_a_large_body
-        ]
+        [nginx_aborts_for_an_early_upstream, nginx_aborts_when_it_refuses_a_large_body]
     );
 }
 
@@ -59,12 +56,7 @@ fn nginx_aborts_for_an_early_upstream() {
         let mut before = None;
         let act = early_upstream(namespace, |_| before = Some(namespace.counters()));
         assert!(act.unread > 0);
-        let ended = || {
-            namespace
-                .counters()
-                .since(before.as_ref().expect("read"))
-                .tcp_ext("TCPAbortOnClose")
-        };
+        let ended = || namespace.counters().since(before.as_ref().expect("read")).tcp_ext("TCPAbortOnClose");
         // nginx's, and ours: as the upstream we left the request unread, too.
         assert_eq!(ended(), 2);
     });
@@ -92,13 +84,7 @@ fn nginx_aborts_when_it_refuses_a_large_body() {
         for bytes in [1, 60_000] {
             refused(&nginx, bytes);
         }
-        assert_eq!(
-            namespace
-                .counters()
-                .since(&before)
-                .tcp_ext("TCPAbortOnClose"),
-            2
-        );
+        assert_eq!(namespace.counters().since(&before).tcp_ext("TCPAbortOnClose"), 2);
     });
 }
 
@@ -116,15 +102,9 @@ fn refused(nginx: &Nginx, bytes: u64) -> Act {
         assert_ne!(count, 0, "nginx closed before its answer was complete");
         answer.extend_from_slice(&some[..count]);
     }
-    assert!(
-        answer.starts_with(b"HTTP/1.1 413"),
-        "{:?}",
-        String::from_utf8_lossy(&answer)
-    );
+    assert!(answer.starts_with(b"HTTP/1.1 413"), "{:?}", String::from_utf8_lossy(&answer));
     let act = by_peer(&nginx.peer, &client, bytes);
-    client
-        .write_all(&vec![b'x'; usize::try_from(bytes).unwrap()])
-        .expect("send");
+    client.write_all(&vec![b'x'; usize::try_from(bytes).unwrap()]).expect("send");
     let reset = client.read(&mut [0]).expect_err("nginx resets");
     assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
     act
@@ -137,9 +117,7 @@ fn early_upstream(namespace: &Netns, observe: impl FnOnce(u32)) -> Act {
     namespace.small_send_buffers();
     let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
     // With a small window nginx soon cannot pass anything on, and stops reading.
-    SockRef::from(&upstream)
-        .set_recv_buffer_size(4_096)
-        .expect("SO_RCVBUF");
+    SockRef::from(&upstream).set_recv_buffer_size(4_096).expect("SO_RCVBUF");
     let to = upstream.local_addr().unwrap();
     let nginx = Nginx::start(&format!(
         "location / {{ proxy_pass http://{to}; proxy_request_buffering off; client_max_body_size 0; }}"
@@ -152,22 +130,14 @@ fn early_upstream(namespace: &Netns, observe: impl FnOnce(u32)) -> Act {
     until("nginx to wait", || nginx.peer.state() == 'S');
     // The answer and the count belong to one moment.
     nginx.peer.pause();
-    upstream
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        .expect("answer");
+    upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").expect("answer");
     let mut act = by_peer(&nginx.peer, &client, 0);
     act.unread = queue::unread(act.local.port(), act.peer.port()).expect("nginx's socket");
     nginx.peer.resume();
     let mut answer = Vec::new();
     let _ = client.read_to_end(&mut answer);
-    assert!(
-        answer.starts_with(b"HTTP/1.1 200"),
-        "{:?}",
-        String::from_utf8_lossy(&answer)
-    );
-    until("nginx to close", || {
-        queue::unread(act.local.port(), act.peer.port()).is_none()
-    });
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
+    until("nginx to close", || queue::unread(act.local.port(), act.peer.port()).is_none());
     act
 }
 
@@ -181,18 +151,11 @@ struct Nginx {
 impl Nginx {
     fn start(directives: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "conn-observer-nginx-{}-{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("conn-observer-nginx-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         // The port is free again at the end of the statement, and the namespace is ours alone.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()))
             .concat();
@@ -205,20 +168,10 @@ impl Nginx {
         let file = folder.join("nginx.conf");
         fs::write(&file, configuration).unwrap();
         let mut command = Command::new(tool("nginx").expect("nginx"));
-        command
-            .arg("-e")
-            .arg(folder.join("error.log"))
-            .arg("-p")
-            .arg(&folder)
-            .arg("-c")
-            .arg(&file);
+        command.arg("-e").arg(folder.join("error.log")).arg("-p").arg(&folder).arg("-c").arg(&file);
         let peer = Peer::spawn(command);
         until("nginx to listen", || TcpStream::connect(address).is_ok());
-        Self {
-            peer,
-            address,
-            folder,
-        }
+        Self { peer, address, folder }
     }
 
     /// A connection that has sent the head of an endless POST.
@@ -226,11 +179,7 @@ impl Nginx {
         let mut stream = TcpStream::connect(self.address).expect("connect");
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(
-            stream,
-            "POST / HTTP/1.1\r\nHost: nginx\r\nContent-Length: 1000000000000\r\n\r\n"
-        )
-        .expect("send");
+        write!(stream, "POST / HTTP/1.1\r\nHost: nginx\r\nContent-Length: 1000000000000\r\n\r\n").expect("send");
         stream
     }
 }

@@ -13,18 +13,8 @@ use conn_observer_tests::peer;
 use crate::suite::{Suite, add};
 
 pub(super) fn tests(suite: &mut Suite) {
-    add!(
-        suite,
-        "peers",
-        [PrivateNetns, Bpf, Tool("python3"), Sources],
-        [pythons_unread_bytes_are_counted_exactly,]
-    );
-    add!(
-        suite,
-        "peers",
-        [PrivateNetns, Bpf, Tool("node"), Sources],
-        [nodes_unread_bytes_are_counted_exactly,]
-    );
+    add!(suite, "peers", [PrivateNetns, Bpf, Tool("python3"), Sources], [pythons_unread_bytes_are_counted_exactly,]);
+    add!(suite, "peers", [PrivateNetns, Bpf, Tool("node"), Sources], [nodes_unread_bytes_are_counted_exactly,]);
     add!(
         suite,
         "peers",
@@ -82,13 +72,7 @@ fn scripts_leave_what_they_are_told_to() {
                 for side in Side::ALL {
                     let before = namespace.counters();
                     peer::close_unread(program(), family, side, 1 << 20);
-                    assert_eq!(
-                        namespace
-                            .counters()
-                            .since(&before)
-                            .tcp_ext("TCPAbortOnClose"),
-                        1
-                    );
+                    assert_eq!(namespace.counters().since(&before).tcp_ext("TCPAbortOnClose"), 1);
                 }
             }
         }

@@ -49,28 +49,18 @@ fn main() {
     for (kind, point) in MOUNTS {
         attempt(&format!("mount {kind} on {point}"), || mount(kind, point));
     }
-    for (target, link) in [
-        ("/proc/self/fd", "/dev/fd"),
-        ("/proc/self/fd/1", "/dev/stdout"),
-    ] {
+    for (target, link) in [("/proc/self/fd", "/dev/fd"), ("/proc/self/fd/1", "/dev/stdout")] {
         attempt(&format!("link {link}"), || symlink(target, link));
     }
     attempt("set the host name", set_host_name);
     attempt("bring up loopback", loopback_up);
     for name in lines("/vm/modules") {
-        attempt(&format!("load module {name}"), || {
-            load_module(&format!("/vm/ko/{name}"))
-        });
+        attempt(&format!("load module {name}"), || load_module(&format!("/vm/ko/{name}")));
     }
     if let Ok(level) = fs::read_to_string("/vm/lockdown") {
-        attempt("lock down", || {
-            fs::write("/sys/kernel/security/lockdown", level)
-        });
+        attempt("lock down", || fs::write("/sys/kernel/security/lockdown", level));
     }
-    let seconds = fs::read_to_string("/vm/timeout")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(60);
+    let seconds = fs::read_to_string("/vm/timeout").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     for name in lines("/vm/runs") {
         report(&format!("start {name}"));
         let line = run(&name, Duration::from_secs(seconds));
@@ -100,20 +90,12 @@ fn write_port(port: u16, bytes: &[u8]) {
 }
 
 fn lines(path: &str) -> Vec<String> {
-    fs::read_to_string(path)
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 /// `Ok` of what a system call returned.
 fn checked(result: libc::c_long) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn mount(kind: &str, point: &str) -> io::Result<()> {
@@ -122,18 +104,7 @@ fn mount(kind: &str, point: &str) -> io::Result<()> {
     }
     let (kind, point) = (CString::new(kind)?, CString::new(point)?);
     // SAFETY: three strings that end in NUL and no data.
-    checked(
-        unsafe {
-            libc::mount(
-                kind.as_ptr(),
-                point.as_ptr(),
-                kind.as_ptr(),
-                0,
-                std::ptr::null(),
-            )
-        }
-        .into(),
-    )
+    checked(unsafe { libc::mount(kind.as_ptr(), point.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) }.into())
 }
 
 fn set_host_name() -> io::Result<()> {
@@ -163,12 +134,8 @@ fn load_module(path: &str) -> io::Result<()> {
 /// Words of a file, each ended by a NUL.
 fn words(path: &str) -> Vec<std::ffi::OsString> {
     let bytes = fs::read(path).unwrap_or_default();
-    let words = bytes
-        .split_inclusive(|&byte| byte == 0)
-        .map(|word| word.strip_suffix(&[0]).unwrap_or(word));
-    words
-        .map(|word| std::ffi::OsStr::from_bytes(word).to_owned())
-        .collect()
+    let words = bytes.split_inclusive(|&byte| byte == 0).map(|word| word.strip_suffix(&[0]).unwrap_or(word));
+    words.map(|word| std::ffi::OsStr::from_bytes(word).to_owned()).collect()
 }
 
 /// Runs one program to its end and kills what it left behind. Gives the report's words.
@@ -190,35 +157,20 @@ fn run(name: &str, timeout: Duration) -> String {
     unsafe { libc::kill(-1, libc::SIGKILL) };
     // Until nothing is left: the next run starts on a clean machine.
     while reap(0).is_some() {}
-    format!(
-        "{end} stdout {} stderr {} ms {}",
-        relayed[0],
-        relayed[1],
-        start.elapsed().as_millis()
-    )
+    format!("{end} stdout {} stderr {} ms {}", relayed[0], relayed[1], start.elapsed().as_millis())
 }
 
 /// The wait status, or `None` when the time was up.
-fn run_program(
-    name: &str,
-    deadline: Instant,
-    relayed: &mut [usize; 2],
-) -> io::Result<Option<libc::c_int>> {
+fn run_program(name: &str, deadline: Instant, relayed: &mut [usize; 2]) -> io::Result<Option<libc::c_int>> {
     /// How long a silent pipe stays open after the program's end, as a grandchild may hold it.
     const SILENCE: Duration = Duration::from_millis(50);
     let argv = words(&format!("/vm/{name}/argv"));
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().process_group(0);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for word in words(&format!("/vm/{name}/env")) {
-        let mut parts = word
-            .as_bytes()
-            .splitn(2, |&byte| byte == b'=')
-            .map(std::ffi::OsStr::from_bytes);
+        let mut parts = word.as_bytes().splitn(2, |&byte| byte == b'=').map(std::ffi::OsStr::from_bytes);
         if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
             command.env(name, value);
         }
@@ -227,10 +179,7 @@ fn run_program(
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let mut status = None;
     loop {
-        let fds = [
-            stdout.as_ref().map(|pipe| pipe.as_raw_fd()),
-            stderr.as_ref().map(|pipe| pipe.as_raw_fd()),
-        ];
+        let fds = [stdout.as_ref().map(|pipe| pipe.as_raw_fd()), stderr.as_ref().map(|pipe| pipe.as_raw_fd())];
         let ready = poll(fds, SILENCE);
         if ready[0] {
             relay(&mut stdout, STDOUT, &mut relayed[0]);
@@ -268,11 +217,7 @@ fn relay(pipe: &mut Option<impl io::Read>, port: u16, relayed: &mut usize) {
 /// Which of two descriptors has something to read; a closed one has not.
 fn poll(fds: [Option<RawFd>; 2], timeout: Duration) -> [bool; 2] {
     // The kernel skips negative descriptors.
-    let mut table = fds.map(|fd| libc::pollfd {
-        fd: fd.unwrap_or(-1),
-        events: libc::POLLIN,
-        revents: 0,
-    });
+    let mut table = fds.map(|fd| libc::pollfd { fd: fd.unwrap_or(-1), events: libc::POLLIN, revents: 0 });
     let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
     // SAFETY: the table has two entries and lives through the call.
     unsafe { libc::poll(table.as_mut_ptr(), 2, milliseconds) };

@@ -27,35 +27,23 @@ pub(crate) struct Schema<'a> {
 impl<'a> Schema<'a> {
     /// The whole document's schema.
     pub(crate) fn new(document: &'a Value) -> Self {
-        Self {
-            document,
-            value: document,
-        }
+        Self { document, value: document }
     }
 
     /// The doc comment, here or of the type referred to.
     pub(crate) fn description(self) -> &'a str {
-        self.get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.get("description").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The variants of an enum, here or in what is taken over.
     pub(crate) fn variants(self) -> Vec<Self> {
         let here = self.list("oneOf");
-        if here.is_empty() {
-            self.bases().into_iter().flat_map(Self::variants).collect()
-        } else {
-            here
-        }
+        if here.is_empty() { self.bases().into_iter().flat_map(Self::variants).collect() } else { here }
     }
 
     /// The one value that a property can have, such as a variant's tag.
     pub(crate) fn constant(self, property: &str) -> Option<&'a str> {
-        let (_, property) = self
-            .properties()
-            .into_iter()
-            .find(|(name, _)| *name == property)?;
+        let (_, property) = self.properties().into_iter().find(|(name, _)| *name == property)?;
         property.get("const")?.as_str()
     }
 
@@ -75,12 +63,7 @@ impl<'a> Schema<'a> {
                 None => (schema, format!("{path}.")),
             };
             let required = required.contains(&name);
-            rows.push(Field {
-                path,
-                kind: schema.kind(),
-                required,
-                description: schema.description(),
-            });
+            rows.push(Field { path, kind: schema.kind(), required, description: schema.description() });
             if let Some(depth) = depth.checked_sub(1) {
                 item.collect(&inner, depth, rows);
             }
@@ -89,32 +72,16 @@ impl<'a> Schema<'a> {
 
     /// The type in words.
     fn kind(self) -> String {
-        let quoted = |value: &Value| {
-            format!(
-                "`{}`",
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            )
-        };
+        let quoted = |value: &Value| format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         if let Some(value) = self.get("const") {
             return quoted(value);
         }
         if let Some(values) = self.get("enum").and_then(Value::as_array) {
-            return values
-                .iter()
-                .filter(|value| !value.is_null())
-                .map(quoted)
-                .collect::<Vec<_>>()
-                .join(", ");
+            return values.iter().filter(|value| !value.is_null()).map(quoted).collect::<Vec<_>>().join(", ");
         }
         // An enum whose variants have doc comments.
-        let constants: Vec<String> = self
-            .variants()
-            .into_iter()
-            .filter_map(|one| one.get("const"))
-            .map(quoted)
-            .collect();
+        let constants: Vec<String> =
+            self.variants().into_iter().filter_map(|one| one.get("const")).map(quoted).collect();
         if !constants.is_empty() {
             return constants.join(", ");
         }
@@ -124,10 +91,7 @@ impl<'a> Schema<'a> {
         let kinds = match self.get("type") {
             Some(Value::String(kind)) => kind.clone(),
             Some(Value::Array(kinds)) => {
-                let kinds = kinds
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .filter(|kind| *kind != "null");
+                let kinds = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
                 kinds.collect::<Vec<_>>().join(" or ")
             }
             _ => "any".to_owned(),
@@ -145,10 +109,7 @@ impl<'a> Schema<'a> {
     /// Own properties, then those taken over.
     fn properties(self) -> Vec<(&'a str, Self)> {
         let own = self.value.get("properties").and_then(Value::as_object);
-        let own = own
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.as_str(), self.at(value)));
+        let own = own.into_iter().flatten().map(|(name, value)| (name.as_str(), self.at(value)));
         let mut all: Vec<(&str, Self)> = own.collect();
         for (name, schema) in self.bases().into_iter().flat_map(Self::properties) {
             if all.iter().all(|(known, _)| *known != name) {
@@ -161,43 +122,27 @@ impl<'a> Schema<'a> {
     fn required(self) -> Vec<&'a str> {
         let own = self.value.get("required").and_then(Value::as_array);
         let own = own.into_iter().flatten().filter_map(Value::as_str);
-        own.chain(self.bases().into_iter().flat_map(Self::required))
-            .collect()
+        own.chain(self.bases().into_iter().flat_map(Self::required)).collect()
     }
 
     /// A keyword, here or where references lead: what stands here comes first.
     fn get(self, keyword: &str) -> Option<&'a Value> {
-        self.value
-            .get(keyword)
-            .or_else(|| self.bases().into_iter().find_map(|base| base.get(keyword)))
+        self.value.get(keyword).or_else(|| self.bases().into_iter().find_map(|base| base.get(keyword)))
     }
 
     /// The schemas that this one takes over whole: `$ref`, `allOf`, and T in `anyOf: [T, null]`, which is `Option<T>`.
     fn bases(self) -> Vec<Self> {
-        let reference = self
-            .value
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|path| path.strip_prefix('#'));
-        let target = reference
-            .and_then(|path| self.document.pointer(path))
-            .map(|value| self.at(value));
+        let reference = self.value.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+        let target = reference.and_then(|path| self.document.pointer(path)).map(|value| self.at(value));
         let mut optional = self.list("anyOf");
         optional.retain(|one| one.value.get("type").is_none_or(|kind| kind != "null"));
         optional.truncate(if optional.len() == 1 { 1 } else { 0 });
-        target
-            .into_iter()
-            .chain(self.list("allOf"))
-            .chain(optional)
-            .collect()
+        target.into_iter().chain(self.list("allOf")).chain(optional).collect()
     }
 
     fn list(self, keyword: &str) -> Vec<Self> {
         let list = self.value.get(keyword).and_then(Value::as_array);
-        list.into_iter()
-            .flatten()
-            .map(|value| self.at(value))
-            .collect()
+        list.into_iter().flatten().map(|value| self.at(value)).collect()
     }
 
     fn at(self, value: &'a Value) -> Self {
@@ -213,30 +158,11 @@ mod tests {
 
     fn rows(document: &Value) -> Vec<(String, String, bool, String)> {
         let fields = Schema::new(document).fields().into_iter();
-        fields
-            .map(|field| {
-                (
-                    field.path,
-                    field.kind,
-                    field.required,
-                    field.description.to_owned(),
-                )
-            })
-            .collect()
+        fields.map(|field| (field.path, field.kind, field.required, field.description.to_owned())).collect()
     }
 
-    fn row(
-        path: &str,
-        kind: &str,
-        required: bool,
-        description: &str,
-    ) -> (String, String, bool, String) {
-        (
-            path.to_owned(),
-            kind.to_owned(),
-            required,
-            description.to_owned(),
-        )
+    fn row(path: &str, kind: &str, required: bool, description: &str) -> (String, String, bool, String) {
+        (path.to_owned(), kind.to_owned(), required, description.to_owned())
     }
 
     #[test]
@@ -272,10 +198,7 @@ mod tests {
             "plan": {"enum": ["fentry", "kprobe", null]},
             "user": {"items": {"type": "string"}, "type": "array"},
         }});
-        let kinds: Vec<(String, String)> = rows(&document)
-            .into_iter()
-            .map(|row| (row.0, row.1))
-            .collect();
+        let kinds: Vec<(String, String)> = rows(&document).into_iter().map(|row| (row.0, row.1)).collect();
         let expected = [
             ("cause", "`clean`, `mptcp`"),
             ("lost", "array of object"),
@@ -284,10 +207,7 @@ mod tests {
             ("plan", "`fentry`, `kprobe`"),
             ("user", "array of string"),
         ];
-        assert_eq!(
-            kinds,
-            expected.map(|(path, kind)| (path.to_owned(), kind.to_owned()))
-        );
+        assert_eq!(kinds, expected.map(|(path, kind)| (path.to_owned(), kind.to_owned())));
     }
 
     #[test]

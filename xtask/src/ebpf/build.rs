@@ -39,17 +39,7 @@ pub(super) fn object(toolchain: &Toolchain, locked: bool) -> Result<Vec<u8>> {
         command.env_remove(name);
     });
     command
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "observer-ebpf",
-            "--bin",
-            BIN,
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--quiet", "--release", "--package", "observer-ebpf", "--bin", BIN, "--target", TARGET])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("RUSTC", &toolchain.rustc)
@@ -85,8 +75,7 @@ fn flags(toolchain: &Toolchain) -> Vec<String> {
 }
 
 fn cargo_home() -> PathBuf {
-    let home =
-        || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo");
+    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo");
     env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
@@ -94,27 +83,15 @@ fn cargo_home() -> PathBuf {
 fn search_path(toolchain: &Toolchain) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let linker = toolchain.linker.parent().map(Path::to_owned);
-    env::join_paths(linker.into_iter().chain(env::split_paths(&path)))
-        .context("a folder of PATH holds a colon")
+    env::join_paths(linker.into_iter().chain(env::split_paths(&path))).context("a folder of PATH holds a colon")
 }
 
 /// Variables that would choose another compiler or change the profile: set by the cargo and rustup that run us, or
 /// by the user for other builds.
 fn foreign_variables() -> impl Iterator<Item = OsString> {
-    const NAMES: [&str; 6] = [
-        "CARGO",
-        "CARGO_TARGET_DIR",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTFLAGS",
-        "RUSTUP_TOOLCHAIN",
-    ];
-    const PREFIXES: [&str; 4] = [
-        "CARGO_BUILD_",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_PROFILE_",
-    ];
+    const NAMES: [&str; 6] =
+        ["CARGO", "CARGO_TARGET_DIR", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
+    const PREFIXES: [&str; 4] = ["CARGO_BUILD_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PROFILE_"];
     env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();
         NAMES.contains(&&*name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))

@@ -36,17 +36,10 @@ pub(crate) fn write() -> Result<()> {
     fs::write(&path, &object).with_context(|| format!("cannot write {}", path.display()))?;
     let record = Provenance {
         toolchain: toolchain.identity,
-        sha256: provenance::Digests {
-            sources: sources::digest()?,
-            object: digest::of_bytes(&object),
-        },
+        sha256: provenance::Digests { sources: sources::digest()?, object: digest::of_bytes(&object) },
     };
     record.store()?;
-    println!(
-        "ebpf: {} bytes, sha256 {}",
-        object.len(),
-        record.sha256.object
-    );
+    println!("ebpf: {} bytes, sha256 {}", object.len(), record.sha256.object);
     Ok(())
 }
 
@@ -57,35 +50,24 @@ pub(crate) fn check() -> Result<()> {
     if sources::digest()? != record.sha256.sources {
         bail!("the kernel object was built from other sources; {REMEDY}");
     }
-    let committed = fs::read(object_path())
-        .with_context(|| format!("cannot read {}; {REMEDY}", object_path().display()))?;
+    let committed =
+        fs::read(object_path()).with_context(|| format!("cannot read {}; {REMEDY}", object_path().display()))?;
     if digest::of_bytes(&committed) != record.sha256.object {
         bail!("the kernel object is not the one its provenance describes; {REMEDY}");
     }
     let toolchain = Toolchain::find(Some(&record.toolchain))?;
     let rebuilt = build::object(&toolchain, true)?;
     if toolchain.identity != record.toolchain {
-        println!(
-            "ebpf: sources and object agree with the provenance, and the sources build with {toolchain}."
-        );
-        println!(
-            "ebpf: NOT compared byte for byte: the object was built with {}",
-            record.toolchain
-        );
+        println!("ebpf: sources and object agree with the provenance, and the sources build with {toolchain}.");
+        println!("ebpf: NOT compared byte for byte: the object was built with {}", record.toolchain);
         return Ok(());
     }
     if rebuilt != committed {
         // Kept for whoever has to find out why.
         let kept = workspace::target_dir().join("bpf/rebuilt.bpf.o");
         fs::write(&kept, &rebuilt).with_context(|| format!("cannot write {}", kept.display()))?;
-        bail!(
-            "the recorded toolchain builds other bytes ({}) from the same sources; {REMEDY}",
-            kept.display()
-        );
+        bail!("the recorded toolchain builds other bytes ({}) from the same sources; {REMEDY}", kept.display());
     }
-    println!(
-        "ebpf: rebuilt with {toolchain}: identical, {} bytes",
-        committed.len()
-    );
+    println!("ebpf: rebuilt with {toolchain}: identical, {} bytes", committed.len());
     Ok(())
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{REMEDY, toolchain::Identity};
 use crate::workspace;
 
-const HEADER: &str = "# Written by `cargo xtask ebpf`: what conn-observer.bpf.o was built with and from. Not edited by hand.\n\n";
+const HEADER: &str =
+    "# Written by `cargo xtask ebpf`: what conn-observer.bpf.o was built with and from. Not edited by hand.\n\n";
 
 /// `observer/bpf/provenance.toml`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,17 +32,12 @@ impl Provenance {
 
     pub(super) fn load() -> Result<Self> {
         let path = Self::path();
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}; {REMEDY}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}; {REMEDY}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is damaged; {REMEDY}", path.display()))
     }
 
     pub(super) fn store(&self) -> Result<()> {
-        let text = format!(
-            "{HEADER}{}",
-            toml::to_string(self).context("writing the provenance")?
-        );
-        fs::write(Self::path(), text)
-            .with_context(|| format!("cannot write {}", Self::path().display()))
+        let text = format!("{HEADER}{}", toml::to_string(self).context("writing the provenance")?);
+        fs::write(Self::path(), text).with_context(|| format!("cannot write {}", Self::path().display()))
     }
 }

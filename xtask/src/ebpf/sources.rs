@@ -27,19 +27,14 @@ pub(super) fn digest() -> Result<String> {
     for (package, lines) in &tree {
         parts.add(package, lines.as_bytes());
     }
-    parts.add(
-        "workspace",
-        settings(&manifest, &tree).to_string().as_bytes(),
-    );
+    parts.add("workspace", settings(&manifest, &tree).to_string().as_bytes());
     parts.add("flags", build::FLAGS.join(" ").as_bytes());
     Ok(parts.finish())
 }
 
 fn table(path: &Path) -> Result<Table> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.parse()
-        .with_context(|| format!("{} is no TOML", path.display()))
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.parse().with_context(|| format!("{} is no TOML", path.display()))
 }
 
 /// Every file of the crate by its path in it, without hidden files and build directories.
@@ -48,9 +43,7 @@ fn files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut pending = vec![PathBuf::new()];
     while let Some(inner) = pending.pop() {
         let here = dir.join(&inner);
-        for entry in
-            fs::read_dir(&here).with_context(|| format!("cannot list {}", here.display()))?
-        {
+        for entry in fs::read_dir(&here).with_context(|| format!("cannot list {}", here.display()))? {
             let entry = entry.with_context(|| format!("cannot list {}", here.display()))?;
             let name = entry.file_name();
             let path = inner.join(&name);
@@ -60,8 +53,8 @@ fn files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
             if entry.path().is_dir() {
                 pending.push(path);
             } else {
-                let content = fs::read(entry.path())
-                    .with_context(|| format!("cannot read {}", entry.path().display()))?;
+                let content =
+                    fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
                 found.insert(path.to_string_lossy().into_owned(), content);
             }
         }
@@ -73,21 +66,11 @@ fn files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 /// each dependency in the tree.
 fn settings(manifest: &Table, tree: &BTreeMap<String, String>) -> Table {
     let inner = |outer: &Table, path: &[&str]| {
-        path.iter()
-            .try_fold(Value::Table(outer.clone()), |value, key| {
-                value.get(key).cloned()
-            })
+        path.iter().try_fold(Value::Table(outer.clone()), |value, key| value.get(key).cloned())
     };
-    let names: Vec<&str> = tree
-        .keys()
-        .filter_map(|key| key.split(' ').next())
-        .collect();
+    let names: Vec<&str> = tree.keys().filter_map(|key| key.split(' ').next()).collect();
     let mut kept = Table::new();
-    for path in [
-        ["workspace", "package"],
-        ["workspace", "dependencies"],
-        ["profile", "release"],
-    ] {
+    for path in [["workspace", "package"], ["workspace", "dependencies"], ["profile", "release"]] {
         let Some(Value::Table(mut part)) = inner(manifest, &path) else {
             continue;
         };
@@ -103,17 +86,8 @@ fn settings(manifest: &Table, tree: &BTreeMap<String, String>) -> Table {
 
 /// The packages of `Cargo.lock` that `root` reaches, as "name version" → its whole entry.
 fn locked_tree(lock: &Table, root: &str) -> Result<BTreeMap<String, String>> {
-    let packages = lock
-        .get("package")
-        .and_then(Value::as_array)
-        .context("Cargo.lock lists no package")?;
-    let text = |package: &Value, key: &str| {
-        package
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let packages = lock.get("package").and_then(Value::as_array).context("Cargo.lock lists no package")?;
+    let text = |package: &Value, key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut tree = BTreeMap::new();
     let mut pending = vec![root.to_owned()];
     while let Some(wanted) = pending.pop() {
@@ -121,22 +95,13 @@ fn locked_tree(lock: &Table, root: &str) -> Result<BTreeMap<String, String>> {
         let mut words = wanted.split(' ');
         let (name, version) = (words.next().unwrap_or_default(), words.next());
         let found = packages.iter().find(|package| {
-            text(package, "name") == name
-                && version.is_none_or(|version| text(package, "version") == version)
+            text(package, "name") == name && version.is_none_or(|version| text(package, "version") == version)
         });
-        let Some(package) = found else {
-            bail!("Cargo.lock has no package {wanted}; `cargo build` updates it")
-        };
+        let Some(package) = found else { bail!("Cargo.lock has no package {wanted}; `cargo build` updates it") };
         let key = format!("{name} {}", text(package, "version"));
         if tree.insert(key, package.to_string()).is_none() {
             let dependencies = package.get("dependencies").and_then(Value::as_array);
-            pending.extend(
-                dependencies
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned),
-            );
+            pending.extend(dependencies.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
         }
     }
     Ok(tree)
@@ -174,10 +139,7 @@ mod tests {
 
     #[test]
     fn the_tree_holds_what_is_reached_in_the_locked_version() {
-        assert_eq!(
-            lock(LOCK).keys().collect::<Vec<_>>(),
-            ["a 2.0.0", "b 3.0.0", "top 0.1.0"]
-        );
+        assert_eq!(lock(LOCK).keys().collect::<Vec<_>>(), ["a 2.0.0", "b 3.0.0", "top 0.1.0"]);
     }
 
     #[test]
@@ -188,16 +150,8 @@ mod tests {
 
     #[test]
     fn a_lock_file_without_the_package_is_an_error() {
-        let stale = LOCK
-            .replace("name = \"b\"", "name = \"c\"")
-            .parse()
-            .unwrap();
-        assert!(
-            locked_tree(&stale, "top")
-                .unwrap_err()
-                .to_string()
-                .contains("no package b")
-        );
+        let stale = LOCK.replace("name = \"b\"", "name = \"c\"").parse().unwrap();
+        assert!(locked_tree(&stale, "top").unwrap_err().to_string().contains("no package b"));
     }
 
     #[test]
@@ -224,9 +178,6 @@ mod tests {
         }
         let found = files(&dir).unwrap();
         fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(
-            found.keys().collect::<Vec<_>>(),
-            ["Cargo.toml", "src/deep/x.rs"]
-        );
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["Cargo.toml", "src/deep/x.rs"]);
     }
 }

@@ -18,10 +18,7 @@ pub(super) fn dwarf(object: &[u8]) -> Result<Vec<u8>> {
     }
     builder.delete_orphans();
     // LLVM keeps section and symbol names in one table; the writer wants one for each.
-    let separate = builder
-        .sections
-        .iter()
-        .any(|section| matches!(section.data, SectionData::SectionString));
+    let separate = builder.sections.iter().any(|section| matches!(section.data, SectionData::SectionString));
     if !separate {
         let names = builder.sections.add();
         names.name = b".shstrtab"[..].into();
@@ -30,8 +27,6 @@ pub(super) fn dwarf(object: &[u8]) -> Result<Vec<u8>> {
         names.data = SectionData::SectionString;
     }
     let mut stripped = Vec::new();
-    builder
-        .write(&mut stripped)
-        .context("writing the stripped kernel object")?;
+    builder.write(&mut stripped).context("writing the stripped kernel object")?;
     Ok(stripped)
 }

@@ -34,11 +34,7 @@ pub(crate) struct Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (LLVM {}), {} ({})",
-            self.rustc, self.rustc_llvm, self.linker, self.linker_llvm
-        )
+        write!(f, "{} (LLVM {}), {} ({})", self.rustc, self.rustc_llvm, self.linker, self.linker_llvm)
     }
 }
 
@@ -72,10 +68,7 @@ impl Toolchain {
     /// The recorded toolchain when it is here, else the first that is.
     pub(crate) fn find(recorded: Option<&Identity>) -> Result<Self> {
         let Some(linker) = linker() else {
-            bail!(
-                "no bpf-linker on PATH or in {}; run `cargo xtask setup`",
-                workspace::tools_dir().display()
-            );
+            bail!("no bpf-linker on PATH or in {}; run `cargo xtask setup`", workspace::tools_dir().display());
         };
         let mut found = compilers()
             .into_iter()
@@ -88,9 +81,7 @@ impl Toolchain {
                 linker.display()
             );
         }
-        let best = found
-            .iter()
-            .position(|toolchain| Some(&toolchain.identity) == recorded);
+        let best = found.iter().position(|toolchain| Some(&toolchain.identity) == recorded);
         Ok(found.swap_remove(best.unwrap_or(0)))
     }
 
@@ -100,81 +91,49 @@ impl Toolchain {
             return Ok(None);
         };
         let verbose = process::read_text(Command::new(&rustc).arg("-vV"))?;
-        let llvm = verbose
-            .lines()
-            .find_map(|line| line.strip_prefix("LLVM version: "));
+        let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: "));
         let identity = Identity {
             rustc: verbose.lines().next().unwrap_or_default().to_owned(),
             core,
             rustc_llvm: llvm.unwrap_or("unknown").to_owned(),
-            linker: process::read_text(Command::new(linker).arg("--version"))?
-                .trim()
-                .to_owned(),
+            linker: process::read_text(Command::new(linker).arg("--version"))?.trim().to_owned(),
             linker_llvm: linker_llvm(linker)?,
         };
         // A linker cannot read the bitcode of a newer LLVM. A static one tells no version: then it is tried.
-        if let (Some(linker), Some(rustc)) =
-            (major(&identity.linker_llvm), major(&identity.rustc_llvm))
+        if let (Some(linker), Some(rustc)) = (major(&identity.linker_llvm), major(&identity.rustc_llvm))
             && linker < rustc
         {
             return Ok(None);
         }
-        Ok(Some(Self {
-            cargo,
-            rustc,
-            sysroot,
-            linker: linker.to_owned(),
-            identity,
-        }))
+        Ok(Some(Self { cargo, rustc, sysroot, linker: linker.to_owned(), identity }))
     }
 }
 
 /// Compilers worth a look, as (cargo, rustc): the distribution's, then rustup's nightly.
 fn compilers() -> Vec<(PathBuf, PathBuf)> {
-    let system =
-        |name: &str| Some(PathBuf::from("/usr/bin").join(name)).filter(|file| file.is_file());
+    let system = |name: &str| Some(PathBuf::from("/usr/bin").join(name)).filter(|file| file.is_file());
     let nightly = |name: &str| {
-        let which = process::read_text(Command::new("rustup").args([
-            "which",
-            "--toolchain",
-            "nightly",
-            name,
-        ]));
+        let which = process::read_text(Command::new("rustup").args(["which", "--toolchain", "nightly", name]));
         which.ok().map(|path| PathBuf::from(path.trim()))
     };
-    let pairs = [
-        (system("cargo"), system("rustc")),
-        (nightly("cargo"), nightly("rustc")),
-    ];
-    pairs
-        .into_iter()
-        .filter_map(|(cargo, rustc)| cargo.zip(rustc))
-        .collect()
+    let pairs = [(system("cargo"), system("rustc")), (nightly("cargo"), nightly("rustc"))];
+    pairs.into_iter().filter_map(|(cargo, rustc)| cargo.zip(rustc)).collect()
 }
 
 /// The linker: what `setup` built here before what PATH offers, since that one is known to fit.
 pub(crate) fn linker() -> Option<PathBuf> {
     let own = workspace::tools_dir().join("bin/bpf-linker");
-    if own.is_file() {
-        Some(own)
-    } else {
-        workspace::program("bpf-linker")
-    }
+    if own.is_file() { Some(own) } else { workspace::program("bpf-linker") }
 }
 
 fn linker_llvm(linker: &Path) -> Result<String> {
     let needed = libraries::needed(linker)?;
-    Ok(needed
-        .into_iter()
-        .find(|name| name.starts_with("libLLVM"))
-        .unwrap_or_else(|| "static".to_owned()))
+    Ok(needed.into_iter().find(|name| name.starts_with("libLLVM")).unwrap_or_else(|| "static".to_owned()))
 }
 
 /// Whether any compiler here can build for BPF, whatever the linker.
 pub(crate) fn compiler_present() -> bool {
-    compilers()
-        .into_iter()
-        .any(|(_, rustc)| core_of(&rustc).is_ok_and(|core| core.is_some()))
+    compilers().into_iter().any(|(_, rustc)| core_of(&rustc).is_ok_and(|core| core.is_some()))
 }
 
 /// The compiler's own folder and where its `core` for BPF would come from; `None` when from nowhere.
@@ -196,11 +155,7 @@ fn core_of(rustc: &Path) -> Result<Option<(PathBuf, Core)>> {
 /// The major version in "22.1.8" or "libLLVM.so.22.1".
 fn major(version: &str) -> Option<u32> {
     let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
-    digits
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]

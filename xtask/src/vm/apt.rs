@@ -27,27 +27,17 @@ impl Apt {
     /// Opens a suite with its state below `cache`, and brings its package list up to date.
     pub(crate) fn open(cache: &Path, mirror: &Mirror, suite: &str) -> Result<Self> {
         if !Path::new(KEYRING).is_file() {
-            bail!(
-                "no {KEYRING}, without which no signature can be checked; run `cargo xtask setup`"
-            );
+            bail!("no {KEYRING}, without which no signature can be checked; run `cargo xtask setup`");
         }
-        let apt = Self {
-            dir: cache.join("apt").join(suite),
-        };
+        let apt = Self { dir: cache.join("apt").join(suite) };
         for dir in ["lists/partial", "cache/archives/partial"] {
             let dir = apt.dir.join(dir);
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
-        let source = format!(
-            "deb [arch=amd64 signed-by={KEYRING}] {} {suite} main\n",
-            mirror.archive(suite)
-        );
+        let source = format!("deb [arch=amd64 signed-by={KEYRING}] {} {suite} main\n", mirror.archive(suite));
         let (file, stamp) = (apt.dir.join("sources.list"), apt.dir.join("updated"));
         let unchanged = fs::read_to_string(&file).is_ok_and(|old| old == source);
-        let age = fs::metadata(&stamp)
-            .and_then(|meta| meta.modified())
-            .ok()
-            .and_then(|time| time.elapsed().ok());
+        let age = fs::metadata(&stamp).and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
         if !unchanged || age.is_none_or(|age| age > FRESH) {
             fs::write(&file, source).with_context(|| format!("cannot write {}", file.display()))?;
             process::read(apt.command("apt-get").args(["update", "--error-on=any"]))?;
@@ -72,16 +62,9 @@ impl Apt {
         for dir in [&debs, into] {
             fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
-        process::read(
-            self.command("apt-get")
-                .arg("download")
-                .args(packages)
-                .current_dir(&debs),
-        )?;
+        process::read(self.command("apt-get").arg("download").args(packages).current_dir(&debs))?;
         for deb in fs::read_dir(&debs).with_context(|| format!("cannot list {}", debs.display()))? {
-            let deb = deb
-                .with_context(|| format!("cannot list {}", debs.display()))?
-                .path();
+            let deb = deb.with_context(|| format!("cannot list {}", debs.display()))?.path();
             process::read(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(into))?;
         }
         fs::remove_dir_all(&debs).with_context(|| format!("cannot remove {}", debs.display()))

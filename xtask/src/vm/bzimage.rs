@@ -24,22 +24,12 @@ const COMPRESSIONS: [(&[u8], &[&str]); 5] = [
 /// The uncompressed ELF kernel.
 pub(crate) fn elf(image: &[u8]) -> Result<Vec<u8>> {
     let (stream, size) = payload(image).context("not a bzImage")?;
-    let Some((_, words)) = COMPRESSIONS
-        .iter()
-        .find(|(magic, _)| stream.starts_with(magic))
-    else {
-        bail!(
-            "a compression that is not known here: {:02x?}",
-            stream.get(..6).unwrap_or(stream)
-        );
+    let Some((_, words)) = COMPRESSIONS.iter().find(|(magic, _)| stream.starts_with(magic)) else {
+        bail!("a compression that is not known here: {:02x?}", stream.get(..6).unwrap_or(stream));
     };
     let elf = process::filter(Command::new(words[0]).args(&words[1..]), stream.to_vec())?;
     if elf.len() != size || !elf.starts_with(b"\x7fELF") {
-        bail!(
-            "`{}` gave {} bytes, the image promises an ELF file of {size}",
-            words.join(" "),
-            elf.len()
-        );
+        bail!("`{}` gave {} bytes, the image promises an ELF file of {size}", words.join(" "), elf.len());
     }
     Ok(elf)
 }

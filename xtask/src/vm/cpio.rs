@@ -78,8 +78,7 @@ impl Archive {
             name_size,
             checksum,
         ] {
-            self.bytes
-                .extend_from_slice(format!("{field:08X}").as_bytes());
+            self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());
         }
         self.bytes.extend_from_slice(path.as_bytes());
         self.bytes.push(0);
@@ -104,14 +103,11 @@ mod tests {
         loop {
             assert_eq!(&bytes[at..at + 6], b"070701");
             let field = |index: usize| {
-                let text =
-                    std::str::from_utf8(&bytes[at + 6 + 8 * index..at + 14 + 8 * index]).unwrap();
+                let text = std::str::from_utf8(&bytes[at + 6 + 8 * index..at + 14 + 8 * index]).unwrap();
                 usize::from_str_radix(text, 16).unwrap()
             };
             let (mode, size, name_size) = (field(1), field(6), field(11));
-            let name = std::str::from_utf8(&bytes[at + 110..at + 110 + name_size - 1])
-                .unwrap()
-                .to_owned();
+            let name = std::str::from_utf8(&bytes[at + 110..at + 110 + name_size - 1]).unwrap().to_owned();
             at = (at + 110 + name_size).next_multiple_of(4) + size.next_multiple_of(4);
             if name == "TRAILER!!!" {
                 assert_eq!(at, bytes.len());
@@ -140,9 +136,6 @@ mod tests {
         let mut archive = Archive::default();
         archive.file("libc.so", 0o755, b"first");
         archive.file("/libc.so", 0o755, b"second one");
-        assert_eq!(
-            read(&archive.finish()),
-            [("libc.so".to_owned(), 0o100_755, 5)]
-        );
+        assert_eq!(read(&archive.finish()), [("libc.so".to_owned(), 0o100_755, 5)]);
     }
 }

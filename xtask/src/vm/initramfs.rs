@@ -39,10 +39,7 @@ pub(crate) struct Content {
 
 /// Accounts and names that the C library wants to look up.
 const ETC: [(&str, &str); 3] = [
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    ),
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
     ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
 ];
@@ -66,58 +63,26 @@ pub(crate) fn archive(content: &Content, modules: &[Module]) -> Result<Vec<u8>> 
     for module in modules {
         archive.file(&format!("vm/ko/{}", module.name), 0o644, &module.content);
     }
-    let list = |names: Vec<&str>| {
-        names
-            .iter()
-            .map(|name| format!("{name}\n"))
-            .collect::<String>()
-    };
-    let names =
-        |modules: &[Module]| list(modules.iter().map(|module| module.name.as_str()).collect());
+    let list = |names: Vec<&str>| names.iter().map(|name| format!("{name}\n")).collect::<String>();
+    let names = |modules: &[Module]| list(modules.iter().map(|module| module.name.as_str()).collect());
     archive.file("vm/modules", 0o644, names(modules).as_bytes());
-    archive.file(
-        "vm/runs",
-        0o644,
-        list(content.runs.iter().map(|run| run.name.as_str()).collect()).as_bytes(),
-    );
-    archive.file(
-        "vm/timeout",
-        0o644,
-        content.timeout.as_secs().to_string().as_bytes(),
-    );
+    archive.file("vm/runs", 0o644, list(content.runs.iter().map(|run| run.name.as_str()).collect()).as_bytes());
+    archive.file("vm/timeout", 0o644, content.timeout.as_secs().to_string().as_bytes());
     if let Some(level) = &content.lockdown {
         archive.file("vm/lockdown", 0o644, level.as_bytes());
     }
     for run in &content.runs {
-        let words = |words: Vec<String>| {
-            words
-                .iter()
-                .map(|word| format!("{word}\0"))
-                .collect::<String>()
-        };
-        let env = run
-            .env
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        archive.file(
-            &format!("vm/{}/argv", run.name),
-            0o644,
-            words(run.argv.clone()).as_bytes(),
-        );
-        archive.file(
-            &format!("vm/{}/env", run.name),
-            0o644,
-            words(env).as_bytes(),
-        );
+        let words = |words: Vec<String>| words.iter().map(|word| format!("{word}\0")).collect::<String>();
+        let env = run.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        archive.file(&format!("vm/{}/argv", run.name), 0o644, words(run.argv.clone()).as_bytes());
+        archive.file(&format!("vm/{}/env", run.name), 0o644, words(env).as_bytes());
     }
     Ok(archive.finish())
 }
 
 /// A program and the libraries it loads, these where the program looks for them.
 fn program(archive: &mut Archive, file: &Path, path: &str) -> Result<()> {
-    let read =
-        |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     archive.file(path, 0o755, &read(file)?);
     for library in libraries::files(file)? {
         archive.file(&library.to_string_lossy(), 0o755, &read(&library)?);

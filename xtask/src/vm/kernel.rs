@@ -44,10 +44,7 @@ impl Kernel {
     fn load(dir: &Path) -> Result<Self> {
         let text = fs::read_to_string(dir.join("kernel.toml")).context("not in the cache")?;
         let record: Record = toml::from_str(&text).context("kernel.toml is damaged")?;
-        let kernel = Self {
-            dir: dir.to_owned(),
-            record,
-        };
+        let kernel = Self { dir: dir.to_owned(), record };
         if digest::of_file(&kernel.vmlinux())? != kernel.record.vmlinux_sha256 {
             bail!("the cached kernel is damaged");
         }
@@ -70,17 +67,13 @@ impl Kernel {
         apt.unpack(&packages, &unpacked)?;
 
         let image = find(&unpacked, &|path| {
-            path.is_file()
-                && (path.ends_with("vmlinuz") || path.ends_with(format!("vmlinuz-{abi}")))
+            path.is_file() && (path.ends_with("vmlinuz") || path.ends_with(format!("vmlinuz-{abi}")))
         })?;
         let image = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
         let vmlinux = bzimage::elf(&image)?;
         let vmlinux_sha256 = digest::of_bytes(&vmlinux);
         if abi == pinned.abi && vmlinux_sha256 != pinned.sha256 {
-            bail!(
-                "{abi} has checksum {vmlinux_sha256}, the matrix pins {}",
-                pinned.sha256
-            );
+            bail!("{abi} has checksum {vmlinux_sha256}, the matrix pins {}", pinned.sha256);
         }
         fs::write(work.join("vmlinux"), vmlinux).context("cannot write vmlinux")?;
 
@@ -92,21 +85,13 @@ impl Kernel {
         process::read(Command::new(tool("depmod")?).arg("-b").arg(&work).arg(&abi))?;
         fs::remove_dir_all(&unpacked).context("cannot remove the unpacked packages")?;
 
-        let record = Record {
-            abi,
-            suite: pinned.suite.to_owned(),
-            packages,
-            vmlinux_sha256,
-        };
+        let record = Record { abi, suite: pinned.suite.to_owned(), packages, vmlinux_sha256 };
         let text = toml::to_string(&record).context("writing kernel.toml")?;
         fs::write(work.join("kernel.toml"), text).context("cannot write kernel.toml")?;
         // Only a complete kernel gets its place.
         let _ = fs::remove_dir_all(dir);
         fs::rename(&work, dir).with_context(|| format!("cannot put {} in place", dir.display()))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            record,
-        })
+        Ok(Self { dir: dir.to_owned(), record })
     }
 
     /// The ELF kernel.
@@ -137,46 +122,29 @@ fn available(apt: &Apt, pinned: &Pinned) -> Result<String> {
             pinned.suite, pinned.series
         )
     })?;
-    eprintln!(
-        "vm: WARNING: {} left the mirror; running {newest} in its place.",
-        pinned.abi
-    );
-    eprintln!(
-        "vm: WARNING: pin {newest} in xtask/src/vm/kernels.rs so that everybody tests the same kernel."
-    );
+    eprintln!("vm: WARNING: {} left the mirror; running {newest} in its place.", pinned.abi);
+    eprintln!("vm: WARNING: pin {newest} in xtask/src/vm/kernels.rs so that everybody tests the same kernel.");
     Ok(newest)
 }
 
 /// From 6.19 on Debian splits the image package, which is then an empty shell.
 fn packages(apt: &Apt, abi: &str) -> Vec<String> {
     let split = apt.has(&format!("linux-binary-{abi}"));
-    let parts: &[&str] = if split {
-        &["binary", "modules"]
-    } else {
-        &["image"]
-    };
-    parts
-        .iter()
-        .map(|part| format!("linux-{part}-{abi}"))
-        .collect()
+    let parts: &[&str] = if split { &["binary", "modules"] } else { &["image"] };
+    parts.iter().map(|part| format!("linux-{part}-{abi}")).collect()
 }
 
 /// A system program that is needed here.
 pub(crate) fn tool(name: &str) -> Result<PathBuf> {
-    crate::workspace::program(name)
-        .with_context(|| format!("no {name} on this machine; run `cargo xtask setup`"))
+    crate::workspace::program(name).with_context(|| format!("no {name} on this machine; run `cargo xtask setup`"))
 }
 
 /// The first path below `dir` that is wanted, searched by breadth.
 fn find(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<PathBuf> {
     let mut pending = std::collections::VecDeque::from([dir.to_owned()]);
     while let Some(here) = pending.pop_front() {
-        for entry in
-            fs::read_dir(&here).with_context(|| format!("cannot list {}", here.display()))?
-        {
-            let path = entry
-                .with_context(|| format!("cannot list {}", here.display()))?
-                .path();
+        for entry in fs::read_dir(&here).with_context(|| format!("cannot list {}", here.display()))? {
+            let path = entry.with_context(|| format!("cannot list {}", here.display()))?.path();
             if wanted(&path) {
                 return Ok(path);
             }
@@ -185,8 +153,5 @@ fn find(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<PathBuf> {
             }
         }
     }
-    bail!(
-        "the kernel's packages hold no such file below {}",
-        dir.display()
-    )
+    bail!("the kernel's packages hold no such file below {}", dir.display())
 }

@@ -52,21 +52,12 @@ pub(crate) const PINNED: [Pinned; 5] = [
 /// The named kernels in the order of the table; all when none is named.
 pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Pinned>> {
     for name in names {
-        PINNED
-            .iter()
-            .find(|kernel| kernel.series == name)
-            .with_context(|| {
-                let known: Vec<&str> = PINNED.iter().map(|kernel| kernel.series).collect();
-                format!(
-                    "no kernel {name} in the matrix; it has {}",
-                    known.join(", ")
-                )
-            })?;
+        PINNED.iter().find(|kernel| kernel.series == name).with_context(|| {
+            let known: Vec<&str> = PINNED.iter().map(|kernel| kernel.series).collect();
+            format!("no kernel {name} in the matrix; it has {}", known.join(", "))
+        })?;
     }
-    Ok(PINNED
-        .iter()
-        .filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.series))
-        .collect())
+    Ok(PINNED.iter().filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.series)).collect())
 }
 
 /// The newest cloud build of a series among package names, as its ABI; for a pinned build that left the mirror.
@@ -76,18 +67,12 @@ pub(crate) fn newest(series: &str, packages: &str) -> Option<String> {
         let rest = abi.strip_prefix(series)?;
         (rest.starts_with('.') && rest.ends_with("-cloud-amd64")).then_some(abi)
     };
-    packages
-        .lines()
-        .filter_map(abi)
-        .max_by_key(|abi| numbers(abi))
+    packages.lines().filter_map(abi).max_by_key(|abi| numbers(abi))
 }
 
 /// The digit runs of a version: enough to order builds of one series.
 fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|run| run.parse().ok())
-        .collect()
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|run| run.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -100,14 +85,8 @@ mod tests {
                         linux-image-6.12.9+deb12-cloud-amd64\nlinux-image-6.12.10+deb12-cloud-amd64\n\
                         linux-image-6.12.99+deb12-amd64\nlinux-image-6.12.99+deb12-cloud-amd64-unsigned\n\
                         linux-image-cloud-amd64\n";
-        assert_eq!(
-            newest("6.1", packages).as_deref(),
-            Some("6.1.0-56-cloud-amd64")
-        );
-        assert_eq!(
-            newest("6.12", packages).as_deref(),
-            Some("6.12.10+deb12-cloud-amd64")
-        );
+        assert_eq!(newest("6.1", packages).as_deref(), Some("6.1.0-56-cloud-amd64"));
+        assert_eq!(newest("6.12", packages).as_deref(), Some("6.12.10+deb12-cloud-amd64"));
         assert_eq!(newest("7.3", packages), None);
     }
 
@@ -115,20 +94,10 @@ mod tests {
     fn kernels_come_in_the_tables_order_and_all_by_default() {
         let series = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            select(&names).map(|kernels| {
-                kernels
-                    .iter()
-                    .map(|kernel| kernel.series)
-                    .collect::<Vec<_>>()
-            })
+            select(&names).map(|kernels| kernels.iter().map(|kernel| kernel.series).collect::<Vec<_>>())
         };
         assert_eq!(series(&["7.3", "6.1"]).unwrap(), ["6.1", "7.3"]);
         assert_eq!(series(&[]).unwrap().len(), PINNED.len());
-        assert!(
-            series(&["2.4"])
-                .unwrap_err()
-                .to_string()
-                .contains("5.10, 6.1")
-        );
+        assert!(series(&["2.4"]).unwrap_err().to_string().contains("5.10, 6.1"));
     }
 }

@@ -28,10 +28,7 @@ pub(crate) fn needed(program: &Path) -> Result<Vec<String>> {
                 continue;
             };
             let strings = sections.strings(endian, data, link)?;
-            for entry in entries
-                .iter()
-                .filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED))
-            {
+            for entry in entries.iter().filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED)) {
                 names.push(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned());
             }
         }
@@ -51,11 +48,7 @@ pub(crate) fn files(program: &Path) -> Result<Vec<PathBuf>> {
 
 /// Every absolute path in the output of `ldd`: "name => /path (0x…)" and "/lib64/ld-linux… (0x…)".
 fn parse(text: &str) -> Vec<PathBuf> {
-    let path = |line: &str| {
-        line.split_whitespace()
-            .find(|word| word.starts_with('/'))
-            .map(PathBuf::from)
-    };
+    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
     text.lines().filter_map(path).collect()
 }
 
@@ -67,19 +60,13 @@ mod tests {
     fn the_vdso_is_no_file_and_the_loader_is_one() {
         let text = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\
                     \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        let expected = [
-            "/lib/x86_64-linux-gnu/libc.so.6",
-            "/lib64/ld-linux-x86-64.so.2",
-        ];
+        let expected = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"];
         assert_eq!(parse(text), expected.map(PathBuf::from));
     }
 
     #[test]
     fn this_test_program_needs_the_c_library() {
         let names = needed(&std::env::current_exe().unwrap()).unwrap();
-        assert!(
-            names.iter().any(|name| name.starts_with("libc.so")),
-            "{names:?}"
-        );
+        assert!(names.iter().any(|name| name.starts_with("libc.so")), "{names:?}");
     }
 }

@@ -71,14 +71,7 @@ impl Options {
     /// Every kernel, every plan, every test.
     pub(crate) fn whole_matrix() -> Self {
         let plan = PLANS.map(str::to_owned).to_vec();
-        Self {
-            kernels: Vec::new(),
-            plan,
-            lockdown: None,
-            timeout: 180,
-            program: None,
-            filter: Vec::new(),
-        }
+        Self { kernels: Vec::new(), plan, lockdown: None, timeout: 180, program: None, filter: Vec::new() }
     }
 }
 
@@ -94,10 +87,8 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     let start = Instant::now();
     // One after the other: apt locks its folders, and the network is the bottleneck anyhow.
     let cache = cache();
-    let ready: Vec<(&Pinned, Result<Kernel>)> = kernels
-        .into_iter()
-        .map(|pinned| (pinned, Kernel::get(&cache, pinned)))
-        .collect();
+    let ready: Vec<(&Pinned, Result<Kernel>)> =
+        kernels.into_iter().map(|pinned| (pinned, Kernel::get(&cache, pinned))).collect();
 
     let total = Mutex::new(Tally::default());
     let queue = Mutex::new(ready.into_iter());
@@ -105,9 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
         while let Some((pinned, kernel)) = next(&queue) {
             let verdicts = test_kernel(pinned, kernel, &content, options);
             // The lock also keeps the lines of one kernel together.
-            let mut total = total
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             for verdict in verdicts {
                 verdict.print(options.program.is_some());
                 *total = *total + verdict.tally;
@@ -119,24 +108,18 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
             scope.spawn(work);
         }
     });
-    let total = total
-        .into_inner()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let total = total.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     println!("vm: {total} ({:.1} s)", start.elapsed().as_secs_f64());
     Ok(total)
 }
 
 fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .next()
+    queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
 }
 
 /// Where kernels and package lists stay between runs.
 fn cache() -> PathBuf {
-    env::var_os("CONN_OBSERVER_VM_CACHE")
-        .map_or_else(|| workspace::target_dir().join("vm"), PathBuf::from)
+    env::var_os("CONN_OBSERVER_VM_CACHE").map_or_else(|| workspace::target_dir().join("vm"), PathBuf::from)
 }
 
 /// Builds the programs and lists the runs.
@@ -145,71 +128,33 @@ fn content(options: &Options) -> Result<Content> {
     let lockdown = options.lockdown.clone();
     if let Some(program) = &options.program {
         let [init] = artifacts::release([artifacts::GUEST_INIT])?;
-        let program = fs::canonicalize(program)
-            .with_context(|| format!("no program {}", program.display()))?;
+        let program = fs::canonicalize(program).with_context(|| format!("no program {}", program.display()))?;
         let run = run_of("program", &["/bin/program"], &options.filter, &[]);
-        return Ok(Content {
-            init,
-            programs: vec![(program, "bin/program")],
-            runs: vec![run],
-            timeout,
-            lockdown,
-        });
+        return Ok(Content { init, programs: vec![(program, "bin/program")], runs: vec![run], timeout, lockdown });
     }
-    let [init, live, observer] =
-        artifacts::release([artifacts::GUEST_INIT, artifacts::LIVE, artifacts::OBSERVER])?;
+    let [init, live, observer] = artifacts::release([artifacts::GUEST_INIT, artifacts::LIVE, artifacts::OBSERVER])?;
     // The tests under `core::` need nothing but these two programs. The test program takes one filter only.
     let core = ["core::".to_owned()];
-    let filter = if options.filter.is_empty() {
-        &core[..]
-    } else {
-        &options.filter
-    };
+    let filter = if options.filter.is_empty() { &core[..] } else { &options.filter };
     let runs = options.plan.iter().map(|plan| {
-        let env = [
-            ("CONN_OBSERVER_HOOKS", plan.as_str()),
-            ("CONN_OBSERVER_BIN", "/bin/conn-observer"),
-        ];
+        let env = [("CONN_OBSERVER_HOOKS", plan.as_str()), ("CONN_OBSERVER_BIN", "/bin/conn-observer")];
         run_of(plan, &["/bin/live", "--test-threads=1"], filter, &env)
     });
     let runs = runs.collect();
-    Ok(Content {
-        init,
-        programs: vec![(live, "bin/live"), (observer, "bin/conn-observer")],
-        runs,
-        timeout,
-        lockdown,
-    })
+    Ok(Content { init, programs: vec![(live, "bin/live"), (observer, "bin/conn-observer")], runs, timeout, lockdown })
 }
 
 fn run_of(name: &str, argv: &[&str], more: &[String], env: &[(&str, &str)]) -> Run {
-    let fixed = [
-        ("HOME", "/root"),
-        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("RUST_BACKTRACE", "1"),
-    ];
+    let fixed = [("HOME", "/root"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("RUST_BACKTRACE", "1")];
     Run {
         name: name.to_owned(),
-        argv: argv
-            .iter()
-            .map(|&word| word.to_owned())
-            .chain(more.iter().cloned())
-            .collect(),
-        env: fixed
-            .iter()
-            .chain(env)
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        argv: argv.iter().map(|&word| word.to_owned()).chain(more.iter().cloned()).collect(),
+        env: fixed.iter().chain(env).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }
 
 /// Boots one kernel; a machine that fails gives a verdict too.
-fn test_kernel(
-    pinned: &Pinned,
-    kernel: Result<Kernel>,
-    content: &Content,
-    options: &Options,
-) -> Vec<Verdict> {
+fn test_kernel(pinned: &Pinned, kernel: Result<Kernel>, content: &Content, options: &Options) -> Vec<Verdict> {
     let series = match &options.lockdown {
         Some(level) => format!("{} lockdown={level}", pinned.series),
         None => pinned.series.to_owned(),
@@ -225,8 +170,7 @@ fn boot(kernel: &Kernel, content: &Content, series: &str) -> Result<machine::Out
     let modules = modules::load(&kernel.modules(), &MODULES)?;
     let initramfs = initramfs::archive(content, &modules)?;
     let runs = u32::try_from(content.runs.len()).context("too many runs")?;
-    let dir: &Path =
-        &workspace::target_dir().join(format!("vm-run-{}-{series}", std::process::id()));
+    let dir: &Path = &workspace::target_dir().join(format!("vm-run-{}-{series}", std::process::id()));
     machine::boot(kernel, &initramfs, dir, BOOT + content.timeout * runs)
         .with_context(|| format!("booting {}", kernel.abi()))
 }

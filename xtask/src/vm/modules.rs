@@ -20,8 +20,7 @@ pub(crate) struct Module {
 /// The named modules of a kernel; one that the kernel has built in, or lacks, is left out.
 pub(crate) fn load(dir: &Path, names: &[&str]) -> Result<Vec<Module>> {
     let table = dir.join("modules.dep");
-    let table =
-        fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    let table = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
     let files = ordered(&table, names);
     files.iter().map(|file| read(&dir.join(file))).collect()
 }
@@ -31,10 +30,7 @@ pub(crate) fn load(dir: &Path, names: &[&str]) -> Result<Vec<Module>> {
 fn ordered(table: &str, names: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for name in names {
-        let line = table
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(file, _)| stem(file) == *name);
+        let line = table.lines().filter_map(|line| line.split_once(':')).find(|(file, _)| stem(file) == *name);
         let Some((file, dependencies)) = line else {
             continue;
         };
@@ -62,10 +58,7 @@ fn read(file: &Path) -> Result<Module> {
         Some("zst") => process::filter(Command::new("zstd").arg("-dc"), content)?,
         _ => content,
     };
-    Ok(Module {
-        name: format!("{}.ko", stem(&file.to_string_lossy())),
-        content,
-    })
+    Ok(Module { name: format!("{}.ko", stem(&file.to_string_lossy())), content })
 }
 
 #[cfg(test)]
@@ -76,11 +69,7 @@ mod tests {
     fn dependencies_come_first_and_once() {
         let table = "kernel/net/tcp_diag.ko.xz: kernel/net/inet_diag.ko.xz kernel/net/base.ko.xz\n\
                      kernel/net/inet_diag.ko.xz: kernel/net/base.ko.xz\nkernel/net/base.ko.xz:\n";
-        let expected = ["base", "inet_diag", "tcp_diag"]
-            .map(|name| PathBuf::from(format!("kernel/net/{name}.ko.xz")));
-        assert_eq!(
-            ordered(table, &["inet_diag", "builtin", "tcp_diag"]),
-            expected
-        );
+        let expected = ["base", "inet_diag", "tcp_diag"].map(|name| PathBuf::from(format!("kernel/net/{name}.ko.xz")));
+        assert_eq!(ordered(table, &["inet_diag", "builtin", "tcp_diag"]), expected);
     }
 }

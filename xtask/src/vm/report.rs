@@ -40,12 +40,7 @@ pub(crate) fn outcomes(names: &[&str], output: &Output) -> Vec<Outcome> {
         if let Some(name) = line.strip_prefix("start ") {
             started = Some(name);
         } else if let Some((name, end, sizes, time)) = parse(line) {
-            let outcome = Outcome {
-                end,
-                stdout: stdout.take(sizes.0),
-                stderr: stderr.take(sizes.1),
-                time,
-            };
+            let outcome = Outcome { end, stdout: stdout.take(sizes.0), stderr: stderr.take(sizes.1), time };
             ended.insert(name, outcome);
             started = None;
         }
@@ -53,29 +48,13 @@ pub(crate) fn outcomes(names: &[&str], output: &Output) -> Vec<Outcome> {
     let missing = |name: &str| {
         // What the machine wrote after the last report belongs to the run that it died in.
         let running = started == Some(name);
-        let end = if running {
-            End::MachineFailed
-        } else {
-            End::NotStarted
-        };
+        let end = if running { End::MachineFailed } else { End::NotStarted };
         let rest = |cursor: &Cursor| {
-            if running {
-                cursor.rest()
-            } else {
-                String::new()
-            }
+            if running { cursor.rest() } else { String::new() }
         };
-        Outcome {
-            end,
-            stdout: rest(&stdout),
-            stderr: rest(&stderr),
-            time: Duration::ZERO,
-        }
+        Outcome { end, stdout: rest(&stdout), stderr: rest(&stderr), time: Duration::ZERO }
     };
-    names
-        .iter()
-        .map(|&name| ended.remove(name).unwrap_or_else(|| missing(name)))
-        .collect()
+    names.iter().map(|&name| ended.remove(name).unwrap_or_else(|| missing(name))).collect()
 }
 
 /// The unread rest of a stream.
@@ -103,11 +82,7 @@ fn parse(line: &str) -> Option<(&str, End, (usize, usize), Duration)> {
         _ => return None,
     };
     let mut number = |label: &str| {
-        if words.next()? == label {
-            words.next()?.parse::<usize>().ok()
-        } else {
-            None
-        }
+        if words.next()? == label { words.next()?.parse::<usize>().ok() } else { None }
     };
     let sizes = (number("stdout")?, number("stderr")?);
     let time = Duration::from_millis(number("ms")? as u64);
@@ -128,12 +103,7 @@ mod tests {
     }
 
     fn outcome(end: End, stdout: &str, stderr: &str, ms: u64) -> Outcome {
-        Outcome {
-            end,
-            stdout: stdout.to_owned(),
-            stderr: stderr.to_owned(),
-            time: Duration::from_millis(ms),
-        }
+        Outcome { end, stdout: stdout.to_owned(), stderr: stderr.to_owned(), time: Duration::from_millis(ms) }
     }
 
     #[test]
@@ -141,10 +111,7 @@ mod tests {
         let control = "start a\nend a exit 0 stdout 5 stderr 3 ms 12\nstart b\nend b timeout stdout 6 stderr 0 ms 9\n";
         assert_eq!(
             outcomes(&["a", "b"], &output(control)),
-            [
-                outcome(End::Exit(0), "first", "one", 12),
-                outcome(End::Timeout, "second", "", 9)
-            ]
+            [outcome(End::Exit(0), "first", "one", 12), outcome(End::Timeout, "second", "", 9)]
         );
     }
 

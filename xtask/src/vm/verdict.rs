@@ -25,11 +25,7 @@ impl Verdict {
     /// A kernel that could not be fetched or started.
     pub(crate) fn no_machine(series: &str, error: &Error) -> Self {
         let summary = format!("{series}: MACHINE FAILED, {error:#}");
-        Self {
-            summary,
-            detail: String::new(),
-            tally: Tally::FAILURE,
-        }
+        Self { summary, detail: String::new(), tally: Tally::FAILURE }
     }
 
     /// Prints the line, after the detail if there was a failure or `always` is set.
@@ -50,42 +46,21 @@ pub(crate) fn of_guest(series: &str, content: &Content, output: &Output) -> Vec<
     let first_failed = outcomes.iter().position(|outcome| failed(outcome.end));
     let verdict = |(index, (name, outcome)): (usize, (&str, Outcome))| {
         let heading = format!("{series} {name}");
-        let console = if first_failed == Some(index) {
-            Some(output)
-        } else {
-            None
-        };
+        let console = if first_failed == Some(index) { Some(output) } else { None };
         let mut verdict = of_run(&heading, name == "program", &outcome, console);
-        for complaint in output
-            .control
-            .lines()
-            .filter(|line| line.starts_with("cannot"))
-        {
+        for complaint in output.control.lines().filter(|line| line.starts_with("cannot")) {
             verdict.detail += &format!("--- {series}: PID 1 {complaint}\n");
         }
         verdict
     };
-    names
-        .into_iter()
-        .zip(outcomes)
-        .enumerate()
-        .map(verdict)
-        .collect()
+    names.into_iter().zip(outcomes).enumerate().map(verdict).collect()
 }
 
 /// `counts_exit`: the program is no test program, its exit status is its result.
-fn of_run(
-    heading: &str,
-    counts_exit: bool,
-    outcome: &Outcome,
-    machine: Option<&Output>,
-) -> Verdict {
+fn of_run(heading: &str, counts_exit: bool, outcome: &Outcome, machine: Option<&Output>) -> Verdict {
     let success = outcome.end == End::Exit(0);
     let tally = match (counts_exit, success) {
-        (true, true) => Tally {
-            passed: 1,
-            ..Tally::default()
-        },
+        (true, true) => Tally { passed: 1, ..Tally::default() },
         (true, false) => Tally::FAILURE,
         (false, _) => Tally::of_program(&outcome.stdout, success),
     };
@@ -96,11 +71,7 @@ fn of_run(
         End::Exit(_) if tally.failed == 0 => "ok".to_owned(),
         End::Exit(code) => format!("FAILED with exit status {code}"),
     };
-    let Tally {
-        passed,
-        failed,
-        skipped,
-    } = tally;
+    let Tally { passed, failed, skipped } = tally;
     let summary = format!(
         "{heading}: {verdict}, {passed} passed, {failed} failed, {skipped} ignored ({:.1} s)",
         outcome.time.as_secs_f64()
@@ -114,17 +85,9 @@ fn of_run(
     if let Some(output) = machine {
         let lines: Vec<&str> = output.console.lines().collect();
         let tail = &lines[lines.len().saturating_sub(CONSOLE_LINES)..];
-        detail += &format!(
-            "--- {heading}: QEMU ended with {}; console\n{}\n",
-            output.end,
-            tail.join("\n")
-        );
+        detail += &format!("--- {heading}: QEMU ended with {}; console\n{}\n", output.end, tail.join("\n"));
     }
-    Verdict {
-        summary,
-        detail,
-        tally,
-    }
+    Verdict { summary, detail, tally }
 }
 
 #[cfg(test)]
@@ -134,12 +97,7 @@ mod tests {
     use super::*;
 
     fn outcome(end: End, stdout: &str) -> Outcome {
-        Outcome {
-            end,
-            stdout: stdout.to_owned(),
-            stderr: String::new(),
-            time: Duration::from_millis(3_400),
-        }
+        Outcome { end, stdout: stdout.to_owned(), stderr: String::new(), time: Duration::from_millis(3_400) }
     }
 
     const OK: &str = "test result: ok. 23 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 3s\n";
@@ -147,44 +105,21 @@ mod tests {
     #[test]
     fn a_good_run_is_one_line() {
         let verdict = of_run("6.1 fentry", false, &outcome(End::Exit(0), OK), None);
-        assert_eq!(
-            verdict.summary,
-            "6.1 fentry: ok, 23 passed, 0 failed, 0 ignored (3.4 s)"
-        );
+        assert_eq!(verdict.summary, "6.1 fentry: ok, 23 passed, 0 failed, 0 ignored (3.4 s)");
     }
 
     #[test]
     fn tests_that_passed_before_a_time_out_do_not_make_it_a_success() {
-        let verdict = of_run(
-            "6.1 kprobe",
-            false,
-            &outcome(End::Timeout, "test a ... ok\n"),
-            None,
-        );
+        let verdict = of_run("6.1 kprobe", false, &outcome(End::Timeout, "test a ... ok\n"), None);
         assert_eq!(verdict.tally, Tally::FAILURE);
-        assert!(
-            verdict
-                .summary
-                .starts_with("6.1 kprobe: TIMED OUT, 0 passed, 1 failed"),
-            "{}",
-            verdict.summary
-        );
+        assert!(verdict.summary.starts_with("6.1 kprobe: TIMED OUT, 0 passed, 1 failed"), "{}", verdict.summary);
         assert!(verdict.detail.contains("test a ... ok"));
     }
 
     #[test]
     fn the_console_of_a_dead_machine_is_shown() {
-        let output = Output {
-            console: "Kernel panic".to_owned(),
-            end: "status 1".to_owned(),
-            ..Output::default()
-        };
-        let verdict = of_run(
-            "7.3 fentry",
-            false,
-            &outcome(End::MachineFailed, ""),
-            Some(&output),
-        );
+        let output = Output { console: "Kernel panic".to_owned(), end: "status 1".to_owned(), ..Output::default() };
+        let verdict = of_run("7.3 fentry", false, &outcome(End::MachineFailed, ""), Some(&output));
         assert!(verdict.detail.contains("Kernel panic") && verdict.detail.contains("status 1"));
     }
 }
