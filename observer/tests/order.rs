@@ -1,6 +1,8 @@
 //! The order of the modules, as a test: a module uses those declared before it in `lib.rs`, never those after it, and
 //! each outside system has one door.
 
+#![allow(clippy::unwrap_used, reason = "a test: a panic is the verdict")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

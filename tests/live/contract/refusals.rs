@@ -42,7 +42,7 @@ fn a_malformed_argument_is_refused_by_name() {
         (["--stack-depth", "65"], "65"),
         (["--output", "/does/not/exist/events"], "/does/not/exist/events"),
     ] {
-        run::observer(&arguments).assert_refused(&[named]);
+        run::observer_alone(&arguments).assert_refused(&[named]);
     }
 }
 
