@@ -19,11 +19,13 @@ use crate::{
 pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
     let Some(sock) = Sock::<R>::new(sk) else { return };
     let state = sock.common.state();
-    // A listener's children are reset one by one; a closed socket has nothing left to send. SYN_SENT ends unseen.
-    if matches!(state, tcp_state::LISTEN | tcp_state::CLOSE | tcp_state::SYN_SENT) {
+    // A listener's children are reset one by one; SYN_SENT ends without a packet.
+    if matches!(state, tcp_state::LISTEN | tcp_state::SYN_SENT) || sock.in_repair() {
         return;
     }
-    if sock.in_repair() {
+    // Past all states: it ended in order if a FIN came; otherwise it never was connected, or was reset, and what that
+    // left unread is told at `tcp_destroy_sock`.
+    if state == tcp_state::CLOSE && (!sock.fin_received() || sock.unread() > 0) {
         return;
     }
     let candidates = sock.candidates(state);

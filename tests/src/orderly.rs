@@ -47,6 +47,19 @@ pub fn close_after_half_close() -> Act {
     client.shutdown(Shutdown::Write).expect("shutdown");
     assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
     sock::wait_state(&client, State::FinWait2);
+    let act = Act::of(&client, 0);
+    drop(client);
+    drop(server);
+    act
+}
+
+/// Both ends are finished, the socket is past all states, and only then is it closed.
+pub fn close_after_the_end() -> Act {
+    let Pair { client, mut server } = Pair::connect(Family::V4);
+    client.shutdown(Shutdown::Write).expect("shutdown");
+    assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    drop(server);
+    sock::wait_state(&client, State::Close);
     Act::of(&client, 0)
 }
 

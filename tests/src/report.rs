@@ -35,4 +35,11 @@ impl Report {
         let ours = rows.iter().filter(|row| row["namespace"] == namespace.inode() && row["cause"] == cause);
         ours.map(|row| row[field].as_u64().unwrap_or_else(|| panic!("no {field} in {row}"))).sum()
     }
+
+    /// The same over all causes.
+    pub fn sum(&self, namespace: &Netns, field: &str) -> u64 {
+        let rows = self.stopped().at("totals").as_array().expect("totals");
+        let ours = rows.iter().filter(|row| row["namespace"] == namespace.inode());
+        ours.map(|row| row[field].as_u64().unwrap_or_else(|| panic!("no {field} in {row}"))).sum()
+    }
 }

@@ -9,6 +9,8 @@ use crate::{process, workspace};
 
 /// The observer itself.
 pub(crate) const OBSERVER: Target = Target { package: "conn-observer", flag: "--bin", name: "conn-observer" };
+/// A client that leaves bodies unread.
+pub(crate) const UNDRAINED: Target = Target { package: "conn-observer", flag: "--example", name: "undrained" };
 /// The live tests, one program.
 pub(crate) const LIVE: Target = Target { package: "conn-observer-tests", flag: "--test", name: "live" };
 /// PID 1 of the test guest.

@@ -37,6 +37,8 @@ enum Chore {
         #[arg(last = true, value_name = "ARGS")]
         arguments: Vec<String>,
     },
+    /// Observe a client that makes the mistake conn-observer is for, as root.
+    Demo,
     /// Run the unit tests, then the live tests as root.
     Test {
         /// Names of tests, in part.
@@ -66,6 +68,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Run { arguments } => run::run(&arguments),
+        Chore::Demo => run::demo(),
         Chore::Test { filter } => test::run(&filter).and_then(judge),
         Chore::Vm(options) => vm::run(&options).and_then(judge),
         Chore::Ebpf { check: false } => ebpf::write(),

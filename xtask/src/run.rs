@@ -1,6 +1,6 @@
 //! `cargo xtask run -- ARGS`: builds the observer and becomes it, as root.
 
-use std::{os::unix::process::CommandExt as _, process::Command};
+use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -12,6 +12,16 @@ const UNPRIVILEGED: [&str; 5] = ["schema", "--help", "-h", "--version", "-V"];
 /// Does not return unless it fails: the observer takes our place, so its exit status is what the shell sees.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [observer] = artifacts::release([artifacts::OBSERVER])?;
+    become_observer(&observer, arguments)
+}
+
+/// `cargo xtask demo`: observes a client that leaves bodies unread.
+pub(crate) fn demo() -> Result<()> {
+    let [observer, undrained] = artifacts::release([artifacts::OBSERVER, artifacts::UNDRAINED])?;
+    become_observer(&observer, &["--".to_owned(), undrained.display().to_string()])
+}
+
+fn become_observer(observer: &Path, arguments: &[String]) -> Result<()> {
     let mut command = Command::new(observer);
     command.args(arguments);
     // Only up to `--`: what follows is a command to observe, whose words are not ours.

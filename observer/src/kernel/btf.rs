@@ -2,11 +2,12 @@
 //! The only module that knows the BTF library. Nothing is guessed: a field whose type has another width than the
 //! programs load counts as missing.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs::File, io, os::fd::AsRawFd as _, path::Path};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use btf_rs::{Backend, Btf, BtfType, Type};
 use observer_ebpf::{FIELDS, Field, Layout};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 /// Where the kernel shows its BTF.
 pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -30,20 +31,16 @@ impl KernelTypes {
     /// # Errors
     /// When the file cannot be read or is no BTF.
     pub(crate) fn from_file(path: &Path) -> Result<Self> {
-        // Newer kernels let the file be mapped, which saves parsing what nobody asks for.
+        // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped: a copy in
+        // memory serves as well.
         if let Ok(btf) = Btf::from_file_with_backend(path, Backend::Mmap) {
             return Ok(Self { btf });
         }
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::from_bytes(&bytes).with_context(|| format!("cannot read {}", path.display()))
-    }
-
-    /// Reads BTF from memory.
-    ///
-    /// # Errors
-    /// When it is no BTF.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let btf = Btf::from_bytes(bytes).map_err(|error| anyhow!("not a valid BTF: {error}"))?;
+        let context = || format!("cannot read {}", path.display());
+        let copy = memfd_create("btf", MemfdFlags::CLOEXEC).map(File::from).with_context(context)?;
+        io::copy(&mut File::open(path).with_context(context)?, &mut &copy).with_context(context)?;
+        let link = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let btf = Btf::from_file_with_backend(link, Backend::Mmap).with_context(context)?;
         Ok(Self { btf })
     }
 

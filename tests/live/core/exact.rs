@@ -39,17 +39,24 @@ fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
         }
         drop(listener);
         let delta = namespace.counters().since(&before);
+        let sees_all_resets = !observer.declares_limit("kernel_reason");
         let report = observer.stop();
         assert_eq!(report.total(namespace, "close_unread", "lost"), 0, "the ring is ample");
         for (cause, counter) in [("close_unread", "TCPAbortOnClose"), ("linger_zero", "TCPAbortOnData")] {
-            assert_eq!(delta.tcp_ext(counter), ROUNDS, "{counter}");
+            assert_eq!(delta.tcp_ext(counter), ROUNDS, "{counter} {:?}", report.stopped());
             assert_eq!(report.count(cause), ROUNDS, "events of {cause}");
             for field in ["acts", "resets", "submitted"] {
                 assert_eq!(report.total(namespace, cause, field), ROUNDS, "{field} of {cause}");
             }
         }
         assert_eq!(report.events().count() as u64, 2 * ROUNDS, "and nothing else");
-        assert_eq!(delta.tcp("OutRsts"), 2 * ROUNDS);
+        // A FIN may meet a socket that is gone when a busy machine delays its RST: the kernel answers with one more.
+        let resets = report.sum(namespace, "resets");
+        if sees_all_resets {
+            assert_eq!(delta.tcp("OutRsts"), resets);
+        } else {
+            assert!((2 * ROUNDS..=delta.tcp("OutRsts")).contains(&resets), "{resets}");
+        }
         let told: u64 = report.events().map(|event| event.at("tcp.unread_bytes").as_u64().unwrap_or(0)).sum();
         assert_eq!(told, unread_bytes);
         assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), unread_bytes);
