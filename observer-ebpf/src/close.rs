@@ -10,6 +10,7 @@ use crate::{
     count, notes,
     read::{Direct, Reader},
     report,
+    scratch::{self, story},
     sock::{Sock, tcp_state},
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
     let candidates = sock.candidates(state);
     debug!(ctx, "close: state {} unread {} candidates {}", state, sock.unread(), candidates);
     if candidates == 0 {
-        report::clean_close(ctx, &sock, notes::get(sock.key()).as_deref(), state);
+        report::clean_close(ctx, story::CLOSE, &sock, notes::get(sock.key()).as_deref(), state);
     } else {
         begin(sock.key(), state, candidates);
     }
@@ -62,12 +63,15 @@ pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
     };
     if !reported {
         if sock.unread() > 0 && sock.owned() && sock.shut_down() && !sock.in_repair() {
-            let mut record = report::blank(0);
-            report::describe(&mut record, &sock, note.as_deref());
-            record.cause = Cause::CLOSE_UNREAD;
-            record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
-            record.present |= present::STATE;
-            report::send(ctx, &mut record, true);
+            if let Some(scratch) = scratch::take(story::DESTROY) {
+                report::describe(&mut scratch.record, &sock, note.as_deref());
+                scratch.record.cause = Cause::CLOSE_UNREAD;
+                scratch.record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
+                scratch.record.present |= present::STATE;
+                scratch.by_current = 1;
+                report::send(ctx, scratch);
+                scratch.release();
+            }
         } else if candidates != 0 {
             // Nothing had to be reset. No finding, but a linger time of zero counts as TCPAbortOnData all the same.
             let zero = candidates & candidate::LINGER_ZERO != 0;

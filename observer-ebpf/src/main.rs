@@ -29,6 +29,8 @@ mod report;
 #[cfg(target_arch = "bpf")]
 mod reset;
 #[cfg(target_arch = "bpf")]
+mod scratch;
+#[cfg(target_arch = "bpf")]
 mod segment;
 #[cfg(target_arch = "bpf")]
 mod sock;

@@ -9,7 +9,9 @@ use observer_ebpf::{Cause, Kind, Note, Record, Source, candidate, note_flag, pre
 use crate::{
     frozen, notes,
     read::Direct,
-    report, segment,
+    report,
+    scratch::{self, story},
+    segment,
     sock::{AF_INET6, Common, Sock, tcp_state},
 };
 
@@ -26,36 +28,38 @@ const UNKNOWN: Prediction = Prediction { cause: Cause::UNCLASSIFIED, by_current:
 /// `tcp_send_reset(sk, skb, reason)`: `sk` may be null or a minisocket, `skb` is null for an active reset.
 #[inline(always)]
 pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: *const c_void, reason: Option<u32>) {
-    let mut record = report::blank(0);
+    let Some(scratch) = scratch::take(story::RESET) else { return };
+    let record = &mut scratch.record;
     record.flags = record_flag::RESET_SENT;
-    let active = skb.is_null();
+    // Hidden from LLVM, which would test both pointers at once: "R4 pointer |= pointer prohibited".
+    let active = core::hint::black_box(skb.is_null());
     let prediction = if sk.is_null() {
-        if active {
-            return;
-        }
-        without_socket(&mut record, skb)
+        without_socket(record, skb)
     } else if active {
-        active_reset(&mut record, sk, reason)
+        active_reset(record, sk, reason)
     } else {
-        answer(&mut record, sk, skb)
+        answer(record, sk, skb)
     };
-    let Some(prediction) = prediction else { return };
-    judge(&mut record, prediction.cause, reason);
-    if !active {
-        record.kind = Kind::RESET;
+    if let Some(prediction) = prediction {
+        judge(record, prediction.cause, reason);
+        if !active {
+            record.kind = Kind::RESET;
+        }
+        debug!(
+            ctx,
+            "reset: active {} predicted {} cause {} reason {}",
+            u8::from(active),
+            prediction.cause,
+            record.cause,
+            record.reason
+        );
+        scratch.by_current = u32::from(prediction.by_current);
+        report::send(ctx, scratch);
+        if active {
+            settle(sk as u64, scratch.record.kind);
+        }
     }
-    debug!(
-        ctx,
-        "reset: active {} predicted {} cause {} reason {}",
-        u8::from(active),
-        prediction.cause,
-        record.cause,
-        record.reason
-    );
-    report::send(ctx, &mut record, prediction.by_current);
-    if active {
-        settle(sk as u64, record.kind);
-    }
+    scratch.release();
 }
 
 /// `tcp_send_active_reset()`: inside a close, a disconnect, a kill, a listener's end or a timer.
@@ -201,6 +205,9 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
 /// A RST that answers a segment for which there is no connection.
 #[inline(always)]
 fn without_socket(record: &mut Record, skb: *const c_void) -> Option<Prediction> {
+    if skb.is_null() {
+        return None;
+    }
     if segment::endpoints(record, skb) {
         record.present |= present::ENDPOINTS;
     }

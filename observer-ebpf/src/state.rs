@@ -13,6 +13,7 @@ use crate::{
     notes,
     read::Direct,
     report,
+    scratch::story,
     sock::{Sock, tcp_state},
 };
 
@@ -86,7 +87,7 @@ fn on_fin_sent(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
     if sock.shut_down() {
         count_clean(ctx, &sock, old);
     } else {
-        report::remember(&sock);
+        report::remember(story::STATE, &sock);
     }
 }
 
@@ -101,5 +102,5 @@ fn count_clean(ctx: &BtfTracePointContext, sock: &Sock<Direct>, old: u8) {
     } else {
         notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK });
     }
-    report::clean_close(ctx, sock, notes::get(sock.key()).as_deref(), old);
+    report::clean_close(ctx, story::STATE, sock, notes::get(sock.key()).as_deref(), old);
 }

@@ -17,32 +17,29 @@ use crate::{
 /// `PF_EXITING` of `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
-/// The running task as the closer of something, now.
+/// Fills in the running task, as the closer of something, now.
 #[inline(always)]
-pub(crate) fn current() -> Closer {
+pub(crate) fn current(closer: &mut Closer) {
     let ids = bpf_get_current_pid_tgid();
-    let mut closer = Closer {
-        // SAFETY: helper without arguments.
-        closed_ns: unsafe { bpf_ktime_get_boot_ns() },
-        // SAFETY: helper without arguments.
-        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
-        tgid: (ids >> 32) as u32,
-        pid: ids as u32,
-        uid: bpf_get_current_uid_gid() as u32,
-        flags: 0,
-        comm: [0; 4],
-        thread: words(bpf_get_current_comm().unwrap_or_default()),
-    };
+    // SAFETY: helpers without arguments.
+    unsafe {
+        closer.closed_ns = bpf_ktime_get_boot_ns();
+        closer.cgroup_id = bpf_get_current_cgroup_id();
+    }
+    closer.tgid = (ids >> 32) as u32;
+    closer.pid = ids as u32;
+    closer.uid = bpf_get_current_uid_gid() as u32;
+    closer.flags = 0;
+    closer.thread = words(bpf_get_current_comm().unwrap_or_default());
     closer.comm = closer.thread; // stands in where the leader cannot be read
     let access = setting!(task_access);
     if access == TaskAccess::BTF {
         // SAFETY: helper without arguments; a BTF pointer that the verifier follows.
-        look_at::<Direct>(unsafe { bpf_get_current_task_btf() }.cast_const().cast(), &mut closer);
+        look_at::<Direct>(unsafe { bpf_get_current_task_btf() }.cast_const().cast(), closer);
     } else if access == TaskAccess::PROBE {
         // SAFETY: helper without arguments.
-        look_at::<Probe>(unsafe { bpf_get_current_task() } as *const c_void, &mut closer);
+        look_at::<Probe>(unsafe { bpf_get_current_task() } as *const c_void, closer);
     }
-    closer
 }
 
 /// Fills in what only `struct task_struct` tells.

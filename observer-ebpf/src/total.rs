@@ -42,7 +42,9 @@ impl Stat {
     pub const NOTES_FULL: u32 = 3;
     /// Children that could not be followed: the map of process ids was full.
     pub const PIDS_FULL: u32 = 4;
+    /// Runs given up since two runs of the same program were under way on the CPU.
+    pub const NESTED: u32 = 5;
 }
 
 /// Number of statistics.
-pub const STAT_SLOTS: u32 = 5;
+pub const STAT_SLOTS: u32 = 6;

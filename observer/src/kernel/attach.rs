@@ -91,7 +91,8 @@ impl Attached {
     /// When a map cannot be read.
     pub fn tally(&self) -> Result<Tally> {
         let missed = self.missed + self.program_fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>();
-        Ok(Tally { missed, ..totals::read(&self.ebpf)? })
+        let tally = totals::read(&self.ebpf)?;
+        Ok(Tally { missed: tally.missed + missed, ..tally })
     }
 
     /// Passes on what the kernel side has logged.
@@ -156,7 +157,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
         filters::install(&mut ebpf, &options.filters, command)?;
         totals::prepare(&mut ebpf)?;
-        match hook_up(&mut ebpf, plan, close, options.filters.children, &btf) {
+        match hook_up(&mut ebpf, plan, close, options, &btf) {
             Ok((hooks, program_fds)) => {
                 filters::add_descendants(&mut ebpf, &options.filters)?;
                 let log = match options.kernel_log {
@@ -193,7 +194,7 @@ fn hook_up(
     ebpf: &mut Ebpf,
     plan: Plan,
     close: &str,
-    children: bool,
+    options: &Options,
     btf: &Btf,
 ) -> Result<(Vec<String>, Vec<i32>), Refused> {
     let mut hooks = Vec::new();
@@ -204,7 +205,12 @@ fn hook_up(
             fds.push(fd);
             Ok(())
         }
-        Err(error) => Err(Refused { plan, hook: name, error: refusal::of_program(&error) }),
+        Err(error) => {
+            if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
+                eprintln!("conn-observer: {name}: verifier log\n{verifier_log}");
+            }
+            Err(Refused { plan, hook: name, error: refusal::of_program(&error) })
+        }
     };
     // The hook that may be refused comes first: nothing else is loaded in vain.
     match plan {
@@ -212,7 +218,7 @@ fn hook_up(
         Plan::Kprobe => hook(format!("kprobe/{close}"), load_kprobe(ebpf, close))?,
         Plan::Tracepoint => {}
     }
-    let family = if children { &FAMILY_TRACEPOINTS[..] } else { &[] };
+    let family = if options.filters.children { &FAMILY_TRACEPOINTS[..] } else { &[] };
     for (program, tracepoint) in family.iter().chain(&TRACEPOINTS) {
         hook(format!("tp_btf/{tracepoint}"), load_tracepoint(ebpf, program, tracepoint, btf))?;
     }

@@ -93,7 +93,7 @@ pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
         disagreements: stat(Stat::DISAGREEMENTS)?,
         unattributed: stat(Stat::UNATTRIBUTED)?,
         overflow: stat(Stat::TOTALS_FULL)? + stat(Stat::NOTES_FULL)? + stat(Stat::PIDS_FULL)?,
-        missed: 0,
+        missed: stat(Stat::NESTED)?,
     })
 }
 

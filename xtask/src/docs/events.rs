@@ -29,7 +29,32 @@ pub(crate) fn page(document: &Value) -> String {
             table(&mut page, own);
         }
     }
+    page + &values(document)
+}
+
+/// The enumerations: each value with its meaning.
+fn values(document: &Value) -> String {
+    let mut page = String::new();
+    let Some(definitions) = document["$defs"].as_object() else { return page };
+    for (name, definition) in definitions {
+        let Some(choices) = definition["oneOf"].as_array() else { continue };
+        if choices.iter().any(|choice| !choice["const"].is_string()) {
+            continue;
+        }
+        page += &format!("\n## Values of {name}\n");
+        paragraph(&mut page, definition["description"].as_str().unwrap_or_default());
+        page += "\n| value | meaning |\n|---|---|\n";
+        for choice in choices {
+            let value = choice["const"].as_str().unwrap_or_default();
+            page += &format!("| `{value}` | {} |\n", cell(choice["description"].as_str().unwrap_or_default()));
+        }
+    }
     page
+}
+
+/// One row is one line, and a bar would end the cell.
+fn cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
 fn paragraph(page: &mut String, text: &str) {
@@ -42,9 +67,7 @@ fn table<'a>(page: &mut String, fields: impl Iterator<Item = &'a Field<'a>>) {
     *page += "| field | type | description |\n|---|---|---|\n";
     for field in fields {
         let optional = if field.required { "" } else { ", may be absent" };
-        // One row is one line, and a bar would end the cell.
-        let description = field.description.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-        *page += &format!("| `{}` | {}{optional} | {description} |\n", field.path, field.kind);
+        *page += &format!("| `{}` | {}{optional} | {} |\n", field.path, field.kind, cell(field.description));
     }
 }
 
@@ -53,6 +76,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn enumerations_are_explained_value_by_value() {
+        let document = json!({"$defs": {
+            "Role": {"description": "Which end.", "oneOf": [{"const": "client", "description": "It\nconnected."}]},
+            "Other": {"oneOf": [{"type": "integer"}]},
+        }});
+        let expected =
+            "\n## Values of Role\n\nWhich end.\n\n| value | meaning |\n|---|---|\n| `client` | It connected. |\n";
+        assert_eq!(values(&document), expected);
+    }
 
     #[test]
     fn each_variant_has_a_section_with_its_own_fields() {

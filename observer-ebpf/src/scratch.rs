@@ -1,0 +1,102 @@
+//! Working memory of a program, in a per-CPU map instead of on the stack.
+//!
+//! What a program writes into a map the verifier forgets: paths that differ only in what they found join again, and
+//! the code behind them is walked once. On the stack each path keeps its own constants, and kernel 6.1 gave up after a
+//! million instructions where it now walks some thousands.
+
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use observer_ebpf::{Attribution, Closer, Endpoints, Kind, Record, Source, Stat};
+
+use crate::count;
+
+/// Who needs memory: one slot a program, for a program may be interrupted by another one.
+pub(crate) mod story {
+    pub(crate) const CLOSE: u32 = 0;
+    pub(crate) const STATE: u32 = 1;
+    pub(crate) const RESET: u32 = 2;
+    pub(crate) const DESTROY: u32 = 3;
+    pub(super) const COUNT: u32 = 4;
+}
+
+/// Runs of one program that may be under way on a CPU: kernels before 5.19 let a softirq start a tracepoint program
+/// while the same one is running.
+const LEVELS: u32 = 2;
+
+/// One run's memory.
+#[repr(C)]
+pub(crate) struct Scratch {
+    busy: u32,
+    /// 1 when the running task made the act.
+    pub(crate) by_current: u32,
+    /// The finding.
+    pub(crate) record: Record,
+    /// Its process.
+    pub(crate) who: Closer,
+}
+
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(story::COUNT * LEVELS, 0);
+
+/// Memory for a run, with a blank record about a close. To be given back with [`Scratch::release`].
+#[inline(always)]
+pub(crate) fn take(story: u32) -> Option<&'static mut Scratch> {
+    let scratch = match slot(story * LEVELS) {
+        Some(scratch) => scratch,
+        None => match slot(story * LEVELS + 1) {
+            Some(scratch) => scratch,
+            None => {
+                count::stat(Stat::NESTED);
+                return None;
+            }
+        },
+    };
+    scratch.busy = 1;
+    scratch.by_current = 0;
+    scratch.record = BLANK;
+    Some(scratch)
+}
+
+#[inline(always)]
+fn slot(index: u32) -> Option<&'static mut Scratch> {
+    let scratch = SCRATCH.get_ptr_mut(index)?;
+    // SAFETY: this CPU's memory, and `busy` tells when a run that was interrupted holds it.
+    let scratch = unsafe { &mut *scratch };
+    if scratch.busy == 0 { Some(scratch) } else { None }
+}
+
+impl Scratch {
+    /// Gives the memory back.
+    #[inline(always)]
+    pub(crate) fn release(&mut self) {
+        self.busy = 0;
+    }
+}
+
+const BLANK: Record = Record {
+    time_ns: 0,
+    born_ns: 0,
+    closed_ns: 0,
+    cgroup_id: 0,
+    received_bytes: 0,
+    sent_bytes: 0,
+    endpoints: Endpoints { local: [0; 4], peer: [0; 4], local_port: 0, peer_port: 0, netns: 0 },
+    tgid: 0,
+    pid: 0,
+    uid: 0,
+    unread_bytes: 0,
+    srtt_us: 0,
+    reason: 0,
+    flags: 0,
+    present: 0,
+    comm: [0; 4],
+    thread: [0; 4],
+    kind: Kind::CLOSE,
+    cause: 0,
+    source: Source::PREDICTED,
+    attribution: Attribution::NONE,
+    role: 0,
+    old_state: 0,
+    padding: 0,
+    stack_bytes: 0,
+    reserved: 0,
+};

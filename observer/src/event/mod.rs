@@ -1,0 +1,58 @@
+//! The events: one JSON object a line, the same type live, recorded and replayed. The doc comments here are the
+//! documentation: `conn-observer schema` and `docs/events.md` are made from them.
+//!
+//! Unknown values are absent, never zero and never guessed. Names follow the OpenTelemetry semantic conventions where
+//! one exists (`process.pid`, `network.peer.address`).
+
+mod balance;
+mod finding;
+mod start;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use balance::{Loss, LostCount, Stopped, TotalCount};
+pub use finding::{
+    AddressType, Attribution, CauseSource, Cgroup, Endpoint, Finding, Network, Process, Role, Stack, Tcp, Thread, User,
+};
+pub use start::{CoverageLimit, Filters, Hooks, RefusedHook, Started};
+
+/// Version of the event format: the number changes when a field changes its meaning or goes away.
+pub const SCHEMA: &str = "conn-observer/1";
+
+/// One line of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Format version, `conn-observer/1`.
+    pub schema: String,
+    /// Number of the line in its stream, from 0.
+    pub seq: u64,
+    /// Wall-clock time of the act, RFC 3339 in UTC with nanoseconds.
+    pub time: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Body {
+    /// First line: the hooks are attached, and everything after it is seen.
+    Started(Box<Started>),
+    /// A flagged close: unread data, a RST, or both (with `--all-closes` orderly ones too).
+    Close(Box<Finding>),
+    /// A RST that this host sent outside a close.
+    ResetSent(Box<Finding>),
+    /// Findings were lost.
+    Loss(Loss),
+    /// Last line: the hooks are detached, and everything seen has been told.
+    Stopped(Box<Stopped>),
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+}
