@@ -24,6 +24,11 @@ pub fn wait_fin_acknowledged(local_port: u16, peer_port: u16) {
     });
 }
 
+/// Whether a socket is a time-wait minisocket, which shows FIN_WAIT2 as its state at first, but always timer 3.
+pub fn is_minisocket(local_port: u16, peer_port: u16) -> bool {
+    find(local_port, peer_port).is_some_and(|row| row.timer == TIMEWAIT_TIMER)
+}
+
 /// Connections at a local port that still can carry data; neither a listener nor a TIME_WAIT is one.
 pub fn connections(local_port: u16) -> usize {
     rows().iter().filter(|row| row.local_port == local_port && ![TIME_WAIT, LISTEN].contains(&row.state)).count()
@@ -32,12 +37,15 @@ pub fn connections(local_port: u16) -> usize {
 const FIN_WAIT2: u8 = 5;
 const TIME_WAIT: u8 = 6;
 const LISTEN: u8 = 10;
+/// `tr` of a time-wait row (net/ipv4/tcp_ipv4.c `get_timewait4_sock`).
+const TIMEWAIT_TIMER: u8 = 3;
 
 struct Row {
     local_port: u16,
     peer_port: u16,
     state: u8,
     unread: u64,
+    timer: u8,
 }
 
 fn find(local_port: u16, peer_port: u16) -> Option<Row> {
@@ -50,14 +58,15 @@ fn rows() -> Vec<Row> {
     ["tcp", "tcp6"].into_iter().flat_map(|file| table(file).lines().filter_map(parse).collect::<Vec<_>>()).collect()
 }
 
-/// `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal; the heading is no row.
+/// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when …`, all hexadecimal; the heading is no row.
 fn parse(line: &str) -> Option<Row> {
     let mut columns = line.split_ascii_whitespace().skip(1);
     let mut port = || u16::from_str_radix(columns.next()?.rsplit_once(':')?.1, 16).ok();
     let (local_port, peer_port) = (port()?, port()?);
     let state = u8::from_str_radix(columns.next()?, 16).ok()?;
     let unread = u64::from_str_radix(columns.next()?.split_once(':')?.1, 16).ok()?;
-    Some(Row { local_port, peer_port, state, unread })
+    let timer = u8::from_str_radix(columns.next()?.split_once(':')?.0, 16).ok()?;
+    Some(Row { local_port, peer_port, state, unread, timer })
 }
 
 #[cfg(test)]
