@@ -21,6 +21,7 @@ pub(super) fn tests(suite: &mut Suite) {
             pid_takes_one_process_and_not_its_children,
             pid_may_be_given_twice,
             children_takes_forks_of_the_process_too,
+            children_takes_those_that_are_there_already,
             comm_takes_processes_of_that_name,
             port_takes_either_end,
             peer_takes_a_range_of_ipv4_addresses,
@@ -84,6 +85,18 @@ fn children_takes_forks_of_the_process_too() {
         ours(100);
         observer.expect("close_unread", &actor.play_one("child-unread 100"));
         observer.expect("close_unread", &actor.play_one("unread 100"));
+    });
+}
+
+fn children_takes_those_that_are_there_already() {
+    Netns::run(|namespace| {
+        let pid = std::process::id().to_string();
+        let mut actor = Actor::spawn();
+        let mut alone = Observer::within(namespace, &["--pid", &pid]);
+        let mut with_children = Observer::within(namespace, &["--pid", &pid, "--children"]);
+        let act = actor.play_one("unread 100");
+        with_children.expect("close_unread", &act);
+        assert_eq!(alone.events_before_fence(), []);
     });
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::{env, fs, process};
+use std::{env, fs, io, process, ptr};
 
 use conn_observer_tests::binary;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns, Root};
@@ -22,7 +22,12 @@ const NOBODY: u32 = 65_534;
 pub(super) fn tests(suite: &mut Suite) {
     add!(suite, "contract", [], [a_malformed_argument_is_refused_by_name,]);
     add!(suite, "contract", [Bpf], [a_pid_that_does_not_exist_is_refused, a_command_that_is_not_found_is_refused,]);
-    add!(suite, "contract", [Root], [a_user_without_privilege_is_told_which_capability_is_missing,]);
+    add!(
+        suite,
+        "contract",
+        [Root],
+        [a_user_without_privilege_is_told_which_capability_is_missing, a_kernel_without_btf_is_refused,]
+    );
     add!(suite, "contract", [PrivateNetns, Bpf], [a_plan_that_this_kernel_refuses_is_refused_with_its_error,]);
 }
 
@@ -62,6 +67,21 @@ fn a_user_without_privilege_is_told_which_capability_is_missing() {
     // `uid` also leaves root's groups.
     command.current_dir("/").uid(NOBODY).gid(NOBODY);
     run::run(command).assert_refused(&["CAP_BPF"]);
+}
+
+fn a_kernel_without_btf_is_refused() {
+    let mut command = binary::command(&["--duration", "1ms"]);
+    // SAFETY: system calls alone, between fork and exec: a mount namespace in which an empty folder hides the BTF.
+    unsafe {
+        command.pre_exec(|| {
+            let hidden = libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null())
+                    == 0
+                && libc::mount(c"none".as_ptr(), c"/sys/kernel/btf".as_ptr(), c"tmpfs".as_ptr(), 0, ptr::null()) == 0;
+            if hidden { Ok(()) } else { Err(io::Error::last_os_error()) }
+        });
+    }
+    run::run(command).assert_refused(&["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
 }
 
 fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
