@@ -7,7 +7,9 @@ use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 
 use crate::{
-    count, notes,
+    count,
+    frozen::setting,
+    notes,
     read::{Direct, Reader},
     report,
     scratch::{self, story},
@@ -24,18 +26,46 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
     if matches!(state, tcp_state::LISTEN | tcp_state::SYN_SENT) || sock.in_repair() {
         return;
     }
-    // Past all states: it ended in order if a FIN came; otherwise it never was connected, or was reset, and what that
-    // left unread is told at `tcp_destroy_sock`.
-    if state == tcp_state::CLOSE && (!sock.fin_received() || sock.unread() > 0) {
+    if state == tcp_state::CLOSE {
+        // Past all states, so no RST comes. What is left unread is told at `tcp_destroy_sock`.
+        if sock.unread() == 0 {
+            ended_in_order(ctx, story::CLOSE, &sock);
+        }
         return;
     }
     let candidates = sock.candidates(state);
     debug!(ctx, "close: state {} unread {} candidates {}", state, sock.unread(), candidates);
-    if candidates == 0 {
-        report::clean_close(ctx, story::CLOSE, &sock, notes::get(sock.key()).as_deref(), state);
-    } else {
-        begin(sock.key(), state, candidates);
+    if candidates != 0 {
+        return begin(sock.key(), state, candidates);
     }
+    // When this close sends the FIN, `state` remembers its closer.
+    if !matches!(state, tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT) {
+        report::remember(story::CLOSE, &sock, notes::get(sock.key()).as_deref());
+    }
+    count_clean(ctx, story::CLOSE, &sock, state);
+}
+
+/// The close of a socket that is past all states: in order, if a FIN came and nothing failed.
+#[inline(always)]
+fn ended_in_order<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>) {
+    let failed = notes::get(sock.key()).is_some_and(|note| note.flags & note_flag::FAILED != 0);
+    if sock.fin_received() && !failed {
+        count_clean(ctx, story, sock, tcp_state::CLOSE);
+    }
+}
+
+/// Counts an orderly close, once a socket: it may pass several hooks.
+#[inline(always)]
+pub(crate) fn count_clean<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>, old_state: u8) {
+    if let Some(note) = notes::get(sock.key()) {
+        if note.flags & note_flag::COUNTED != 0 {
+            return;
+        }
+        note.flags |= note_flag::COUNTED;
+    } else {
+        notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK });
+    }
+    report::clean_close(ctx, story, sock, notes::get(sock.key()).as_deref(), old_state);
 }
 
 /// Notes that the running task closes this socket and may reset the connection.
@@ -57,31 +87,41 @@ pub(crate) fn begin(key: u64, old_state: u8, candidates: u8) {
 pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     let note = notes::get(sock.key());
-    let (reported, candidates, old_state) = match note.as_deref() {
-        Some(note) => (note.flags & note_flag::REPORTED != 0, note.candidates, note.old_state),
-        None => (false, 0, 0),
+    let (flags, candidates, old_state) = match note.as_deref() {
+        Some(note) => (note.flags, note.candidates, note.old_state),
+        None => (0, 0, 0),
     };
-    if !reported {
-        if sock.unread() > 0 && sock.owned() && sock.shut_down() && !sock.in_repair() {
-            if let Some(scratch) = scratch::take(story::DESTROY) {
-                report::describe(&mut scratch.record, &sock, note.as_deref());
-                scratch.record.cause = Cause::CLOSE_UNREAD;
-                scratch.record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
-                scratch.record.present |= present::STATE;
-                scratch.by_current = 1;
-                report::send(ctx, scratch);
-                scratch.release();
+    if flags & note_flag::REPORTED == 0 && !sock.in_repair() {
+        if !sock.owned() {
+            // A fixed kernel went on in order where an older one would have reset.
+            if candidates == candidate::PHANTOM && flags & note_flag::COUNTED == 0 {
+                count::act(sock.common.netns(), Cause::CLEAN);
             }
-        } else if candidates != 0 {
-            // Nothing had to be reset. No finding, but a linger time of zero counts as TCPAbortOnData all the same.
-            let zero = candidates & candidate::LINGER_ZERO != 0;
-            if let Some(total) = count::total(sock.common.netns(), if zero { Cause::LINGER_ZERO } else { Cause::CLEAN })
-            {
-                total.acts += 1;
+        } else if sock.shut_down() {
+            if sock.unread() > 0 {
+                left_unread(ctx, &sock, note.as_deref(), old_state);
+            } else if setting!(close_hook) == 0 {
+                ended_in_order(ctx, story::DESTROY, &sock);
             }
+        } else if sock.lingers_zero() {
+            // `tcp_disconnect()` takes the shutdown back, and had nothing to reset. No finding, but the kernel counts
+            // TCPAbortOnData all the same.
+            count::act(sock.common.netns(), Cause::LINGER_ZERO);
         }
     }
-    if note.is_some() {
+    if note.is_some() || setting!(close_hook) == 0 {
         notes::forget(sock.key());
     }
+}
+
+#[inline(always)]
+fn left_unread(ctx: &BtfTracePointContext, sock: &Sock<Direct>, note: Option<&Note>, old_state: u8) {
+    let Some(scratch) = scratch::take(story::DESTROY) else { return };
+    report::describe(&mut scratch.record, sock, note);
+    scratch.record.cause = Cause::CLOSE_UNREAD;
+    scratch.record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
+    scratch.record.present |= present::STATE;
+    scratch.by_current = 1;
+    report::send(ctx, scratch);
+    scratch.release();
 }

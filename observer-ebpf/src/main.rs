@@ -1,7 +1,7 @@
 //! Kernel programs of conn-observer: entry points only, two lines each. The stories they tell are in
 //! `close` (a socket is closed), `state` (a socket changes state), `reset` (a RST goes out) and
 //! `family` (a process forks or ends).
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {

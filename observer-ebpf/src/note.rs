@@ -35,6 +35,8 @@ pub mod note_flag {
     pub const REPORTED: u8 = 1;
     /// The socket's orderly close was already counted.
     pub const COUNTED: u8 = 1 << 1;
+    /// The connection ended by a received RST, a timeout or a kill.
+    pub const FAILED: u8 = 1 << 2;
 }
 
 /// What is remembered of a socket, from its birth or first act to `tcp_destroy_sock`. Key: its address.
@@ -84,6 +86,8 @@ const _: () = assert!(size_of::<Endpoints>() == CLOSER_KEY_LEN);
 pub struct Closer {
     /// When, ns of CLOCK_BOOTTIME.
     pub closed_ns: u64,
+    /// When the connection was established, likewise; 0 when not seen.
+    pub born_ns: u64,
     /// `bpf_get_current_cgroup_id()`.
     pub cgroup_id: u64,
     /// Process id (`tgid`).
@@ -98,6 +102,10 @@ pub struct Closer {
     pub comm: [u32; COMM_LEN / 4],
     /// Name of the thread, NUL-padded.
     pub thread: [u32; COMM_LEN / 4],
+    /// [`Role`].
+    pub role: u32,
+    /// Keeps the size a multiple of eight.
+    pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 24 && size_of::<Closer>() == 64);
+const _: () = assert!(size_of::<Note>() == 24 && size_of::<Closer>() == 80);

@@ -40,6 +40,12 @@ pub(crate) fn remember_closer(ends: &Endpoints, closer: &Closer) {
     }
 }
 
+/// These ends belong to another connection now, or to a closer that is not observed.
+#[inline(always)]
+pub(crate) fn forget_closer(ends: &Endpoints) {
+    let _ = CLOSERS.remove(ends);
+}
+
 /// Who closed this connection.
 #[inline(always)]
 pub(crate) fn closer_of(ends: &Endpoints) -> Option<&'static Closer> {

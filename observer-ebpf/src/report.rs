@@ -64,11 +64,14 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     let scratch = core::hint::black_box(scratch);
     let by_current = scratch.by_current != 0;
     let record = &mut scratch.record;
-    let mut total = count::total(record.endpoints.netns, record.cause);
-    if let Some(total) = total.as_deref_mut() {
-        total.acts += 1;
-        total.resets += u64::from(record.flags / record_flag::RESET_SENT & 1);
-        total.unread_bytes += u64::from(record.unread_bytes);
+    let total = count::total(record.endpoints.netns, record.cause);
+    if let Some(total) = total {
+        // SAFETY: from a lookup.
+        unsafe {
+            count::add(&raw mut (*total).acts, 1);
+            count::add(&raw mut (*total).resets, u64::from((record.flags / record_flag::RESET_SENT) & 1));
+            count::add(&raw mut (*total).unread_bytes, u64::from(record.unread_bytes));
+        }
     }
     if record.flags & record_flag::DISAGREEMENT != 0 {
         count::stat(Stat::DISAGREEMENTS);
@@ -86,6 +89,9 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
         // Closers passed the process filters when they were remembered.
         record.attribution = Attribution::CLOSER;
         record.closed_ns = closer.closed_ns;
+        // The note of the socket, if it still is one, went with `tcp_done()`.
+        record.born_ns = closer.born_ns;
+        record.role = closer.role as u8;
         scratch.who = *closer;
     } else if filter::asks_for_process() {
         count::stat(Stat::UNATTRIBUTED);
@@ -106,19 +112,33 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     submit(ctx, record, total, by_current);
 }
 
-const NOBODY: Closer =
-    Closer { closed_ns: 0, cgroup_id: 0, tgid: 0, pid: 0, uid: 0, flags: 0, comm: [0; 4], thread: [0; 4] };
+const NOBODY: Closer = Closer {
+    closed_ns: 0,
+    born_ns: 0,
+    cgroup_id: 0,
+    tgid: 0,
+    pid: 0,
+    uid: 0,
+    flags: 0,
+    comm: [0; 4],
+    thread: [0; 4],
+    role: 0,
+    padding: 0,
+};
 
 /// Offers the record to the ring. A failed reservation is counted under its namespace and cause.
 #[inline(always)]
-fn submit(ctx: &impl EbpfContext, record: &Record, total: Option<&mut Total>, by_current: bool) {
+fn submit(ctx: &impl EbpfContext, record: &Record, total: Option<*mut Total>, by_current: bool) {
     // A task that is exiting has given up its memory: there is no user stack to take.
     let with_stack = setting!(stack_depth) > 0 && by_current && record.flags & record_flag::EXITING == 0;
     let written = if with_stack { write_with_stack(ctx, record) } else { write(record) };
     if let Some(total) = total {
-        total.submitted += 1;
-        if !written {
-            total.lost += 1;
+        // SAFETY: from a lookup.
+        unsafe {
+            count::add(&raw mut (*total).submitted, 1);
+            if !written {
+                count::add(&raw mut (*total).lost, 1);
+            }
         }
     }
 }
@@ -163,7 +183,7 @@ fn wake() -> u64 {
     }
 }
 
-/// An orderly close: counted, remembered for late data, reported on request.
+/// An orderly close: counted, reported on request.
 #[inline(always)]
 pub(crate) fn clean_close<R: Reader>(
     ctx: &impl EbpfContext,
@@ -172,45 +192,40 @@ pub(crate) fn clean_close<R: Reader>(
     note: Option<&Note>,
     old_state: u8,
 ) {
+    if setting!(causes) & Cause::bit(Cause::CLEAN) == 0 {
+        return count::act(sock.common.netns(), Cause::CLEAN);
+    }
     let Some(scratch) = scratch::take(story) else { return };
-    let reported = setting!(causes) & Cause::bit(Cause::CLEAN) != 0;
-    if reported {
-        describe(&mut scratch.record, sock, note);
-        scratch.record.cause = Cause::CLEAN;
-        scratch.record.old_state = old_state;
-        scratch.record.present |= present::STATE;
-        scratch.by_current = 1;
-    } else {
-        scratch.record.endpoints.netns = sock.common.netns();
-        if let Some(total) = count::total(scratch.record.endpoints.netns, Cause::CLEAN) {
-            total.acts += 1;
-        }
-    }
-    remember_in(scratch, sock);
-    if reported {
-        send(ctx, scratch);
-    }
+    describe(&mut scratch.record, sock, note);
+    scratch.record.cause = Cause::CLEAN;
+    scratch.record.old_state = old_state;
+    scratch.record.present |= present::STATE;
+    scratch.by_current = 1;
+    send(ctx, scratch);
     scratch.release();
 }
 
 /// Remembers the running task as the closer of the connection, if it is observed.
 #[inline(always)]
-pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>) {
+pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&Note>) {
     let Some(scratch) = scratch::take(story) else { return };
-    scratch.record.endpoints.netns = sock.common.netns();
-    remember_in(scratch, sock);
-    scratch.release();
-}
-
-#[inline(always)]
-fn remember_in<R: Reader>(scratch: &mut Scratch, sock: &Sock<R>) {
+    scratch.record.endpoints = sock.endpoints();
+    scratch.who.born_ns = 0;
+    scratch.who.role = 0;
+    scratch.who.padding = 0;
+    if let Some(note) = note {
+        scratch.who.born_ns = note.born_ns;
+        scratch.who.role = u32::from(note.role);
+    }
     let scratch = core::hint::black_box(scratch);
-    if !filter::netns(scratch.record.endpoints.netns) {
-        return;
+    if filter::netns(scratch.record.endpoints.netns) {
+        task::current(&mut scratch.who);
+        if filter::process(&scratch.who) {
+            notes::remember_closer(&scratch.record.endpoints, &scratch.who);
+        } else {
+            // Whoever had closed an earlier connection of these ends has nothing to do with this one.
+            notes::forget_closer(&scratch.record.endpoints);
+        }
     }
-    task::current(&mut scratch.who);
-    if filter::process(&scratch.who) {
-        scratch.record.endpoints = sock.endpoints();
-        notes::remember_closer(&scratch.record.endpoints, &scratch.who);
-    }
+    scratch.release();
 }

@@ -182,8 +182,10 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     let common = Common::<Direct>::new(sk);
     let state = common.state();
     if state == tcp_state::LISTEN {
-        // A listener has no peer: the segment has.
-        return without_socket(record, skb);
+        // A listener has no peer: the segment has. It has lost its device already, the listener knows the namespace.
+        let prediction = without_socket(record, skb);
+        record.endpoints.netns = common.netns();
+        return prediction;
     }
     if matches!(state, tcp_state::TIME_WAIT | tcp_state::NEW_SYN_RECV) {
         record.old_state = state;
@@ -198,7 +200,7 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     }
     let sock = Sock::<Direct>::new(sk)?;
     report::describe(record, &sock, notes::get(sock.key()).as_deref());
-    let cause = if sock.orphaned() { Cause::DATA_AFTER_CLOSE } else { Cause::UNCLASSIFIED };
+    let cause = if sock.orphaned() || sock.shut_down() { Cause::DATA_AFTER_CLOSE } else { Cause::UNCLASSIFIED };
     Some(Prediction { cause, by_current: false })
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod tcp_state {
     pub(crate) const FIN_WAIT2: u8 = 5;
     pub(crate) const TIME_WAIT: u8 = 6;
     pub(crate) const CLOSE: u8 = 7;
+    pub(crate) const CLOSE_WAIT: u8 = 8;
     pub(crate) const LAST_ACK: u8 = 9;
     pub(crate) const LISTEN: u8 = 10;
     pub(crate) const CLOSING: u8 = 11;

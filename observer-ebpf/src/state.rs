@@ -21,14 +21,13 @@ use crate::{
 #[inline(always)]
 pub(crate) fn on_set_state(ctx: &BtfTracePointContext, sk: *const c_void, old: u32, new: u32) {
     let (old, new) = (old as u8, new as u8);
-    if new == tcp_state::ESTABLISHED {
-        on_established(sk, old);
-    } else if setting!(close_hook) == 0 {
-        match new {
-            tcp_state::CLOSE => on_closed(ctx, sk, old),
-            tcp_state::FIN_WAIT1 | tcp_state::LAST_ACK => on_fin_sent(ctx, sk, old),
-            _ => {}
+    match new {
+        tcp_state::ESTABLISHED => on_established(sk, old),
+        tcp_state::CLOSE => on_closed(ctx, sk, old),
+        tcp_state::FIN_WAIT1 | tcp_state::FIN_WAIT2 | tcp_state::LAST_ACK | tcp_state::CLOSING => {
+            on_closing(ctx, sk, old, new);
         }
+        _ => {}
     }
 }
 
@@ -43,33 +42,47 @@ fn on_established(sk: *const c_void, old: u8) {
     // SAFETY: helper without arguments.
     let born_ns = unsafe { bpf_ktime_get_boot_ns() };
     notes::put(sock.key(), &Note { born_ns, role, ..notes::BLANK });
+    // Whoever closed an earlier connection of these ends has nothing to do with this one.
+    notes::forget_closer(&sock.endpoints());
 }
 
 /// The state becomes CLOSE at once: a close that resets, a disconnect, a received RST, or the last step of an
 /// orderly end. Only a close has the lock, both directions shut down, a file still, and no error.
 #[inline(always)]
 fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
-    if matches!(old, tcp_state::CLOSE | tcp_state::LISTEN | tcp_state::LAST_ACK | tcp_state::CLOSING) {
+    if matches!(old, tcp_state::CLOSE | tcp_state::LISTEN | tcp_state::SYN_SENT) {
         return;
     }
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
-    if !sock.owned() || !sock.shut_down() || sock.failed() || sock.in_repair() {
+    if sock.failed() {
+        // `sk_err` is set before the state: a received RST, a timeout, a kill.
+        match notes::get(sock.key()) {
+            Some(note) => note.flags |= note_flag::FAILED,
+            None => notes::put(sock.key(), &Note { flags: note_flag::FAILED, ..notes::BLANK }),
+        }
+        return;
+    }
+    if setting!(close_hook) != 0 || !sock.owned() || !sock.shut_down() || sock.in_repair() {
         return;
     }
     if sock.orphaned() {
         // Behind the point of no return of `__tcp_close()`, in FIN_WAIT2: TCP_LINGER2, or time-wait begins.
         if old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2() {
             close::begin(sock.key(), old, candidate::LINGER2);
-        } else if old == tcp_state::FIN_WAIT2 {
-            count_clean(ctx, &sock, old);
         }
         return;
+    }
+    if old == tcp_state::FIN_WAIT2 && sock.fin_received() {
+        return; // a receiver meets the peer's FIN in its backlog
     }
     let mut candidates = if sock.unread() > 0 { candidate::UNREAD } else { 0 };
     if sock.lingers_zero() {
         candidates |= candidate::LINGER_ZERO;
     }
     if candidates == 0 {
+        if matches!(old, tcp_state::LAST_ACK | tcp_state::CLOSING) {
+            return; // a receiver meets the last ACK in its backlog
+        }
         // The queue is purged already; nothing else brings a close here.
         candidates = candidate::PHANTOM;
     }
@@ -77,30 +90,23 @@ fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
     close::begin(sock.key(), old, candidates);
 }
 
-/// A FIN goes out: a close, or a half-close whose caller is likely to close next.
+/// A FIN goes out: a close, or a half-close whose caller is likely to close next; in either case late data is its
+/// doing. A state that "changes" to itself is the close of a socket that was half-closed before (`tcp_close_state()`).
 #[inline(always)]
-fn on_fin_sent(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
+fn on_closing(ctx: &BtfTracePointContext, sk: *const c_void, old: u8, new: u8) {
+    let sends_fin = matches!(old, tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT | tcp_state::SYN_RECV);
+    if !sends_fin && (old != new || setting!(close_hook) != 0) {
+        return;
+    }
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     if !sock.owned() {
         return;
     }
-    if sock.shut_down() {
-        count_clean(ctx, &sock, old);
-    } else {
-        report::remember(story::STATE, &sock);
+    report::remember(story::STATE, &sock, notes::get(sock.key()).as_deref());
+    // A close never sends a FIN with data unread or a linger time of zero: that is a shutdown.
+    let closes = sock.shut_down() && sock.unread() == 0 && !sock.lingers_zero();
+    let resets = old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2();
+    if setting!(close_hook) == 0 && closes && !resets {
+        close::count_clean(ctx, story::STATE, &sock, old);
     }
-}
-
-/// Once a socket: a close may pass through FIN_WAIT1 and FIN_WAIT2 before it returns.
-#[inline(always)]
-fn count_clean(ctx: &BtfTracePointContext, sock: &Sock<Direct>, old: u8) {
-    if let Some(note) = notes::get(sock.key()) {
-        if note.flags & note_flag::COUNTED != 0 {
-            return;
-        }
-        note.flags |= note_flag::COUNTED;
-    } else {
-        notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK });
-    }
-    report::clean_close(ctx, story::STATE, sock, notes::get(sock.key()).as_deref(), old);
 }

@@ -60,9 +60,9 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
         }
         let comm = offset!(task_comm);
         // SAFETY: as above; TASK_COMM_LEN is 16 on every kernel.
-        closer.comm = unsafe {
+        closer.comm = padded(unsafe {
             [R::load(leader, comm), R::load(leader, comm + 4), R::load(leader, comm + 8), R::load(leader, comm + 12)]
-        };
+        });
     }
 }
 
@@ -70,4 +70,26 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
 fn words(bytes: [u8; 16]) -> [u32; 4] {
     // SAFETY: same size, any bits are a value.
     unsafe { core::mem::transmute(bytes) }
+}
+
+/// A name with zeros behind its first NUL: kernels before 5.17 leave there what a longer name has left, and names are
+/// keys. Without branches, each of which would double the verifier's paths.
+#[inline(always)]
+fn padded(words: [u32; 4]) -> [u32; 4] {
+    let (first, alive) = padded_word(words[0], u32::MAX);
+    let (second, alive) = padded_word(words[1], alive);
+    let (third, alive) = padded_word(words[2], alive);
+    let (fourth, _) = padded_word(words[3], alive);
+    [first, second, third, fourth]
+}
+
+/// One word, and the mask for the next: 0 behind a NUL.
+#[inline(always)]
+fn padded_word(word: u32, alive: u32) -> (u32, u32) {
+    let word = u32::from_le(word);
+    // The lowest bit set is the top bit of the first zero byte.
+    let zeros = word.wrapping_sub(0x0101_0101) & !word & 0x8080_8080;
+    let first = (zeros & zeros.wrapping_neg()) >> 7;
+    let found = (zeros | zeros.wrapping_neg()) >> 31;
+    ((word & first.wrapping_sub(1) & alive).to_le(), alive & found.wrapping_sub(1))
 }

@@ -40,7 +40,7 @@ pub struct Cli {
     /// Observe this network namespace (`stat -Lc %i /proc/PID/ns/net`)
     #[arg(long, value_name = "INODE", help_heading = "Filters")]
     netns: Vec<u32>,
-    /// Report these causes only; `no_socket` is reported only when named here
+    /// Report these causes only, separated by commas; see the list below
     #[arg(long, value_name = "CAUSE", value_delimiter = ',', help_heading = "Filters")]
     cause: Vec<Cause>,
     /// Report findings with at least so many unread bytes
@@ -53,7 +53,7 @@ pub struct Cli {
     /// Format of the events
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     format: FormatName,
-    /// Write the events to a file instead of standard output
+    /// Write the events to this file, made anew, instead of standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Stop after so many findings
@@ -62,7 +62,7 @@ pub struct Cli {
     /// Stop after this time, e.g. 500ms, 10s, 2m, 1h
     #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = duration)]
     duration: Option<Duration>,
-    /// Exit with 1 when one of these causes was seen
+    /// Exit with 1 when one of these causes passed the filters
     #[arg(long, value_name = "CAUSE", value_delimiter = ',', help_heading = "Output")]
     fail_on: Vec<Cause>,
     /// Frames of the user stack to record, 0 to 64
@@ -83,12 +83,16 @@ pub struct Cli {
     #[arg(long, help_heading = "Kernel")]
     kernel_log: bool,
 
-    /// Run a command, observe its process tree from its first instruction, and end with its exit status
+    /// Run a command, observe its process tree from its first instruction, and end with its exit status. Its standard
+    /// output goes to standard error unless --output takes the events
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 const AFTER_HELP: &str = "\
+Causes: close_unread, close_phantom, linger_zero, disconnect, linger2_timeout, listener_close, admin_kill, out_of_memory, \
+data_after_close, data_after_timewait, keepalive_timeout, bad_segment, mptcp, unclassified; only when named with --cause: \
+no_socket (closed ports), clean (or --all-closes).\n\n\
 Exit status: 0 fine; 1 a cause of --fail-on was seen; 2 it could not run. With COMMAND: its own, unless --fail-on \
 applies.\n\nExamples:\n  conn-observer --pid 4242\n  conn-observer --format text --cause close_unread --port 443\n  \
 conn-observer --fail-on close_unread -- ./integration-tests";
@@ -141,6 +145,17 @@ impl Cli {
         }
         if self.children && self.pid.is_empty() && self.command.is_empty() {
             bail!("--children follows the processes of --pid or COMMAND: name one");
+        }
+        for cause in &self.fail_on {
+            let named = self.cause.contains(cause);
+            let reported = match cause {
+                Cause::Clean => named || self.all_closes,
+                Cause::NoSocket => named,
+                _ => named || self.cause.is_empty(),
+            };
+            if !reported {
+                bail!("--fail-on {cause} would never apply: filters come first, so name {cause} with --cause too");
+            }
         }
         let has_command = !self.command.is_empty();
         Ok(Task::Observe(Box::new(Options {
@@ -258,6 +273,23 @@ mod tests {
         for bad in ["4095", "0", "6000", "-1", "8589934592"] {
             assert!(ring_size(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_help_lists_every_cause() {
+        for cause in Cause::ALL {
+            assert!(AFTER_HELP.contains(cause.name()), "{cause}");
+        }
+    }
+
+    #[test]
+    fn fail_on_is_refused_where_filters_hide_the_cause() {
+        let task = |arguments: &[&str]| Cli::try_parse_from([&["conn-observer"], arguments].concat()).unwrap().task();
+        assert!(task(&["--fail-on", "close_unread", "--cause", "linger_zero"]).is_err());
+        assert!(task(&["--fail-on", "clean"]).is_err());
+        assert!(task(&["--fail-on", "no_socket"]).is_err());
+        assert!(task(&["--fail-on", "clean", "--all-closes"]).is_ok());
+        assert!(task(&["--fail-on", "close_unread,linger_zero"]).is_ok());
     }
 
     #[test]

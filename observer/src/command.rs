@@ -1,10 +1,10 @@
 //! COMMAND: a process that waits before its first instruction until the hooks are attached.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, Read as _, Write as _},
     os::{
-        fd::AsFd as _,
+        fd::{AsFd as _, AsRawFd as _},
         unix::process::{CommandExt as _, ExitStatusExt as _},
     },
     path::Path,
@@ -31,7 +31,6 @@ impl Child {
     /// When the program cannot be found or the child cannot be made.
     pub fn prepare(command: &[OsString], keep_stdout: bool) -> Result<Self> {
         let (program, arguments) = command.split_first().context("no command")?;
-        find(program)?;
         let (mut gate, opener) = io::pipe().context("cannot make a pipe")?;
         let (mut pid_reader, mut pid_writer) = io::pipe().context("cannot make a pipe")?;
         let mut child = Command::new(program);
@@ -40,10 +39,13 @@ impl Child {
             let stderr = io::stderr().as_fd().try_clone_to_owned().context("cannot use standard error")?;
             child.stdout(Stdio::from(stderr));
         }
-        // SAFETY: between fork and exec the child makes plain system calls only: it tells its id, then blocks until
-        // the gate opens; end of file means that the observer gave up.
+        let ours = opener.as_raw_fd();
+        // SAFETY: between fork and exec the child makes plain system calls only. It gives up its copy of the gate's
+        // other end, or it would wait for itself when the observer is gone; it tells its id, then blocks until the
+        // gate opens. End of file means that the observer gave up.
         unsafe {
             child.pre_exec(move || {
+                libc::close(ours);
                 pid_writer.write_all(&std::process::id().to_ne_bytes())?;
                 let mut go = [0];
                 gate.read_exact(&mut go)
@@ -87,7 +89,9 @@ impl Child {
     /// When the program could not be executed.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         match (&mut self.ended).await {
-            Ok(status) => status.context("cannot execute the command"),
+            Ok(status) => {
+                status.context("cannot execute COMMAND: check its #! line, if it has one, and its architecture")
+            }
             Err(_) => bail!("the command thread ended early"),
         }
     }
@@ -109,7 +113,10 @@ pub fn exit_code(status: ExitStatus) -> u8 {
 }
 
 /// Checks that a program can be executed, as `execvp` would find it.
-fn find(program: &OsString) -> Result<()> {
+///
+/// # Errors
+/// Names the program.
+pub fn find(program: &OsStr) -> Result<()> {
     let usable = |path: &Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
     let path = Path::new(program);
     let found = if path.components().count() > 1 {

@@ -53,21 +53,26 @@ impl Decoder<'_> {
         let finding = Finding {
             cause,
             cause_source: source(record.source)?,
-            message: String::new(),
             process: process(&record)?,
             cgroup: (record.cgroup_id != 0).then_some(Cgroup { id: record.cgroup_id }),
             network: network(&record),
             tcp: self.tcp(&record),
             stack: stack(&record, rest)?,
-            host: Host { name: self.host.to_owned() },
         };
-        let finding = Box::new(Finding { message: message::of(&finding, record.kind), ..finding });
+        let finding = Box::new(finding);
         let body = match record.kind {
             Kind::CLOSE => Body::Close(finding),
             Kind::RESET => Body::ResetSent(finding),
             other => return Err(Malformed::Code("kind", other)),
         };
-        Ok(Event { schema: SCHEMA.to_owned(), seq, time: self.clock.wall(record.time_ns), body })
+        Ok(Event {
+            schema: SCHEMA.to_owned(),
+            seq,
+            time: self.clock.wall(record.time_ns),
+            message: message::of(&body),
+            host: Host { name: self.host.to_owned() },
+            body,
+        })
     }
 
     fn tcp(&self, record: &Record) -> Tcp {

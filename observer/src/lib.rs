@@ -10,17 +10,18 @@
 //! Data flows one way. A module may use those declared before it, never those after it: `tests/order.rs` checks
 //! it. `kernel` is the only door to aya and BTF, `cli` the only one to clap.
 
+pub mod diagnose;
 pub mod cause;
-pub mod cli;
-pub mod clock;
-pub mod command;
-pub mod decode;
 pub mod event;
-pub mod kernel;
-pub mod message;
-pub mod observe;
-pub mod options;
-pub mod output;
 pub mod plan;
+pub mod options;
+pub mod kernel;
+pub mod clock;
+pub mod message;
+pub mod decode;
 pub mod render;
 pub mod stream;
+pub mod output;
+pub mod command;
+pub mod observe;
+pub mod cli;

@@ -1,10 +1,14 @@
 //! The program: parses, runs, and turns the outcome into an exit status.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use conn_observer::{
     cli::{Cli, Task},
+    diagnose::diagnose,
     event, observe,
 };
 
@@ -15,7 +19,7 @@ fn main() -> ExitCode {
     match Cli::from_arguments().and_then(Cli::task).and_then(perform) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("conn-observer: {error:#}");
+            diagnose(format_args!("{error:#}"));
             ExitCode::from(CANNOT_RUN)
         }
     }
@@ -26,9 +30,11 @@ fn perform(task: Task) -> Result<u8> {
         Task::Schema => {
             let schema = schemars::schema_for!(event::Event);
             let text = serde_json::to_string_pretty(&schema).context("cannot render the schema")?;
-            // A closed pipe is the reader's choice.
-            let _ = writeln!(std::io::stdout(), "{text}");
-            Ok(0)
+            match writeln!(io::stdout(), "{text}") {
+                // The reader has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+                written => written.map(|()| 0).context("cannot write the schema"),
+            }
         }
         Task::Observe(options) => {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,21 +1,49 @@
-//! A finding as one plain sentence.
+//! An event as one plain sentence.
 
 use std::fmt::Write as _;
 
-use observer_ebpf::Kind;
-
 use crate::{
     cause::Cause,
-    event::{Attribution, Finding, Role},
+    event::{Attribution, Body, Finding, Role, Stopped},
 };
 
-/// The sentence of a finding; `kind` is the record's.
+/// The sentence of an event.
 #[must_use]
-pub fn of(finding: &Finding, kind: u8) -> String {
+pub fn of(body: &Body) -> String {
     let mut text = String::with_capacity(128);
     // Writing to a string cannot fail.
-    let _ = if kind == Kind::CLOSE { close(&mut text, finding) } else { reset(&mut text, finding) };
+    let _ = match body {
+        Body::Started(started) => {
+            write!(text, "observing with the {} plan on kernel {}", started.hooks.plan, started.kernel)
+        }
+        Body::Close(finding) => close(&mut text, finding),
+        Body::ResetSent(finding) => reset(&mut text, finding),
+        Body::Loss(loss) => write!(
+            text,
+            "lost {} findings in the {} ({} so far): a larger --ring-size holds more",
+            thousands(loss.lost),
+            loss.place,
+            thousands(loss.total_lost)
+        ),
+        Body::Stopped(stopped) => balance(&mut text, stopped),
+    };
     text
+}
+
+fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
+    write!(text, "stopped ({}): {} received", stopped.reason, thousands(stopped.received))?;
+    let doubts = [
+        (stopped.lost, "lost"),
+        (stopped.malformed, "malformed"),
+        (stopped.disagreements, "in disagreement with the kernel"),
+        (stopped.unattributed, "withheld, since nobody knows their process"),
+        (stopped.missed, "runs missed"),
+        (stopped.overflow, "beyond a map's room"),
+    ];
+    for (count, what) in doubts.iter().filter(|(count, _)| *count > 0) {
+        write!(text, ", {} {what}", thousands(*count))?;
+    }
+    Ok(())
 }
 
 fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
@@ -89,7 +117,17 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
 
 fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
     match &finding.process {
-        Some(process) => write!(text, "{}[{}]", process.comm, process.pid),
+        // A process may name itself anything, line ends and terminal sequences included.
+        Some(process) => {
+            for character in process.comm.chars() {
+                if character.is_control() {
+                    write!(text, "{}", character.escape_default())?;
+                } else {
+                    text.push(character);
+                }
+            }
+            write!(text, "[{}]", process.pid)
+        }
         None => text.write_str("someone"),
     }
 }

@@ -7,18 +7,19 @@
 //! 4. COMMAND is released: its first instruction is seen;
 //! 5. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
 //! 6. the hooks are detached, the ring is drained, the totals are read;
-//! 7. `loss` and `stopped` are written, the output is flushed.
+//! 7. `loss` and `stopped` are written, the output is flushed;
+//! 8. COMMAND, if it still runs, is waited for: its exit status is ours.
 
-use std::{future::pending, process::ExitStatus, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use rustix::process::Signal;
+use rustix::{process::Signal, termios::isatty};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     select,
     signal::unix::{Signal as SignalStream, SignalKind, signal},
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
 /// Rendered bytes at which the ring is left alone until they are taken.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// How long the last lines may take to be written.
+/// How long the last lines may take to be written after a signal.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often losses are looked up and the clocks are read.
@@ -83,26 +84,54 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let reasons = Arc::clone(&attached.reasons);
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached);
+    output.begin()?;
     let mut status = None;
-    let reason =
+    let followed =
         follow(options, &mut stream, &mut attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
-            .await?;
-    attached.detach();
+            .await;
+    let reason = *followed.as_ref().unwrap_or(&"error");
+    attached.detach()?;
     attached.flush_log();
     drain(&mut stream, ring.get_mut());
     let tally = attached.tally()?;
     stream.stopped(reason, &tally);
-    flush(stream.take(), output).await?;
+    let flushed = flush(stream.take(), output, &mut signals, reason == "signal").await;
+    // COMMAND goes on without an observer: its status is still what the caller waits for.
+    if let (Some(child), None, true) = (&mut child, status, followed.is_ok()) {
+        status = Some(outlast(child, &mut signals).await?);
+    }
+    followed?;
+    flushed?;
     Ok(Outcome { failed: failed(options, &tally), command: status.map(command::exit_code) })
+}
+
+/// Waits for COMMAND. A signal is passed on; a second one ends it.
+async fn outlast(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus> {
+    let mut last = None;
+    loop {
+        select! {
+            status = child.ended() => return status,
+            signal = signals.next() => {
+                child.signal(if last.replace(signal).is_some() { Signal::KILL } else { signal });
+            }
+        }
+    }
 }
 
 /// Checks that need the system, before anything is started.
 fn check(options: &Options) -> Result<()> {
     kernel::preflight()?;
     for pid in &options.filters.pids {
-        if !std::fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
             bail!("no process {pid}: --pid wants the id of a running process");
+        };
+        let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+        if let Some(process) = process.filter(|process| process.parse() != Ok(*pid)) {
+            bail!("{pid} is a thread of process {process}: use --pid {process}");
         }
+    }
+    if let Some(program) = options.command.first() {
+        command::find(program)?;
     }
     Ok(())
 }
@@ -150,12 +179,15 @@ async fn follow(
         };
         match wake {
             Wake::Signal(signal) => match child.as_deref() {
-                // COMMAND decides when it ends; a second signal insists.
+                // COMMAND decides when it ends; a second signal ends it.
                 Some(child) if !signalled => {
                     signalled = true;
-                    child.signal(signal);
+                    if !from_terminal(signal) {
+                        child.signal(signal);
+                    }
                 }
-                _ => return Ok("signal"),
+                Some(child) => child.signal(Signal::KILL),
+                None => return Ok("signal"),
             },
             Wake::Ended(ended) => {
                 *status = Some(ended);
@@ -202,16 +234,27 @@ fn drain(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>) {
     }
 }
 
-async fn flush(lines: Vec<u8>, output: Output) -> Result<()> {
+/// Writes the last lines. A slow reader is waited for, until a signal: then it has a few seconds.
+async fn flush(lines: Vec<u8>, output: Output, signals: &mut Signals, mut signalled: bool) -> Result<()> {
     let write = async {
         if let Ok(permit) = output.reserve().await {
             permit.send(lines);
         }
         output.finish().await
     };
-    match timeout(FLUSH_LIMIT, write).await {
-        Ok(written) => written,
-        Err(_) => bail!("the reader of the events did not take the last lines within {FLUSH_LIMIT:?}"),
+    let mut write = pin!(write);
+    loop {
+        let limit = signalled.then(|| Instant::now() + FLUSH_LIMIT);
+        select! {
+            written = &mut write => return written,
+            () = until(limit) => bail!("the reader of the events did not take the last lines within {FLUSH_LIMIT:?}"),
+            _ = signals.next() => {
+                if signalled {
+                    bail!("interrupted before the reader of the events had taken the last lines");
+                }
+                signalled = true;
+            }
+        }
     }
 }
 
@@ -244,22 +287,45 @@ async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
     }
 }
 
+/// A signal that the terminal has sent to COMMAND as well: both are in its foreground process group.
+fn from_terminal(signal: Signal) -> bool {
+    signal != Signal::TERM && (isatty(std::io::stdin()) || isatty(std::io::stderr()))
+}
+
+/// SIGHUP is ignored (`nohup`): bit 0 of SigIgn.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+}
+
 /// Signals that end a run.
 struct Signals {
     interrupt: SignalStream,
     terminate: SignalStream,
+    /// None when whoever started the observer has it ignored.
+    hangup: Option<SignalStream>,
 }
 
 impl Signals {
     fn install() -> Result<Self> {
         let install = |kind| signal(kind).context("cannot handle signals");
-        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())? })
+        let hangup = if ignores_hangup() { None } else { Some(install(SignalKind::hangup())?) };
+        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())?, hangup })
     }
 
     async fn next(&mut self) -> Signal {
         select! {
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.terminate.recv() => Signal::TERM,
+            _ = hangup(&mut self.hangup) => Signal::HUP,
         }
+    }
+}
+
+async fn hangup(stream: &mut Option<SignalStream>) {
+    match stream {
+        Some(stream) => drop(stream.recv().await),
+        None => pending().await,
     }
 }

@@ -22,6 +22,8 @@ pub struct Output {
     written: oneshot::Receiver<io::Result<()>>,
     /// A duplicate, to see the other end go away.
     watch: OwnedFd,
+    /// A file is emptied at the beginning.
+    truncates: bool,
 }
 
 impl Output {
@@ -34,17 +36,30 @@ impl Output {
         Self::start(File::from(fd))
     }
 
-    /// Writes to a file, made anew.
+    /// Writes to a file. What it holds stays until [`Output::begin`]: whoever cannot start destroys nothing.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be opened.
     pub fn file(path: &Path) -> Result<Self> {
-        let file = File::create(path)
-            .with_context(|| format!("cannot write to {}: check the folder and its permissions", path.display()))?;
-        Self::start(file)
+        let file = File::options().create(true).append(true).open(path);
+        let file =
+            file.with_context(|| format!("cannot write to {}: check the folder and its permissions", path.display()))?;
+        Ok(Self { truncates: true, ..Self::start(file)? })
     }
 
-    fn start(mut file: File) -> Result<Self> {
+    /// Empties a file, before the first line.
+    ///
+    /// # Errors
+    /// When the file cannot be emptied.
+    pub fn begin(&self) -> Result<()> {
+        let watch = File::from(self.watch.try_clone().context("cannot duplicate the output")?);
+        if self.truncates && watch.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            watch.set_len(0).context("cannot empty the output file")?;
+        }
+        Ok(())
+    }
+
+    fn start(file: File) -> Result<Self> {
         let watch = file.as_fd().try_clone_to_owned().context("cannot duplicate the output")?;
         let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(QUEUE);
         let (done, written) = oneshot::channel();
@@ -53,7 +68,7 @@ impl Output {
             .spawn(move || {
                 let mut result = Ok(());
                 while let Some(batch) = receiver.blocking_recv() {
-                    result = file.write_all(&batch);
+                    result = write(&file, &batch);
                     if result.is_err() {
                         break;
                     }
@@ -62,7 +77,7 @@ impl Output {
                 let _ = done.send(result);
             })
             .context("cannot start the output thread")?;
-        Ok(Self { sender, written, watch })
+        Ok(Self { sender, written, watch, truncates: false })
     }
 
     /// Waits for room, for one batch.
@@ -73,13 +88,14 @@ impl Output {
         self.sender.reserve().await
     }
 
-    /// Whether the reader of a pipe or socket has gone away.
+    /// Whether writing has failed, or the reader of a pipe, socket or terminal has gone away.
     #[must_use]
     pub fn abandoned(&self) -> bool {
         let mut fds = [PollFd::new(&self.watch, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        rustix::event::poll(&mut fds, Some(&now)).is_ok()
-            && fds[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL)
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        self.sender.is_closed()
+            || rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(gone)
     }
 
     /// Closes the queue and waits until everything is written. A reader that went away is no error.
@@ -94,4 +110,21 @@ impl Output {
             Ok(Err(error)) => Err(error).context("cannot write the events"),
         }
     }
+}
+
+/// Writes all of a batch, also to a descriptor that somebody has made non-blocking.
+fn write(mut file: &File, batch: &[u8]) -> io::Result<()> {
+    let mut rest = batch;
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                rustix::event::poll(&mut [PollFd::new(&file, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -42,10 +42,7 @@ impl Plan {
         vec![
             Coverage {
                 what: "clean_closes".to_owned(),
-                limit:
-                    "a clean close is seen when its FIN is sent with both directions shut down, so shutdown(SHUT_RDWR) \
-                        counts as the close, and closing a half-closed socket is seen only once its FIN is acknowledged"
-                        .to_owned(),
+                limit: "shutdown(SHUT_RDWR) with nothing unread counts as the close".to_owned(),
             },
             Coverage {
                 what: "disconnect".to_owned(),

@@ -6,11 +6,13 @@ use crate::{
     cause::Cause,
     clock::{Clock, wall_now},
     decode::Decoder,
+    diagnose::diagnose,
     event::{
         Body, CoverageLimit, Event, Filters, Hooks, Host, Loss, LostCount, RefusedHook, SCHEMA, Started, Stopped,
         TotalCount,
     },
     kernel::{Attached, Reasons, Tally},
+    message,
     options::{FilterSet, Format, Options},
     render,
 };
@@ -86,20 +88,26 @@ impl<'a> Stream<'a> {
             Ok(_) => {}
             Err(error) => {
                 self.malformed += 1;
-                eprintln!("conn-observer: a record from the kernel could not be decoded ({error}); please report it");
+                diagnose(format_args!("a record from the kernel could not be decoded ({error}); please report it"));
             }
         }
     }
 
     fn tell(&mut self, body: Body) {
-        let event = Event { schema: SCHEMA.to_owned(), seq: self.seq, time: wall_now(), body };
+        let event = Event {
+            schema: SCHEMA.to_owned(),
+            seq: self.seq,
+            time: wall_now(),
+            message: message::of(&body),
+            host: Host { name: self.host.clone() },
+            body,
+        };
         self.seq += 1;
         render::line(self.format, &event, &mut self.buffer);
     }
 
     /// The first line.
     pub fn started(&mut self, options: &Options, attached: &Attached) {
-        let host = Host { name: self.host.clone() };
         self.tell(Body::Started(Box::new(Started {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -107,7 +115,6 @@ impl<'a> Stream<'a> {
             filters: filters(&options.filters),
             ring_bytes: options.ring_bytes,
             stack_depth: options.stack_depth,
-            host,
         })));
     }
 
@@ -122,7 +129,12 @@ impl<'a> Stream<'a> {
             }
         }
         if !news.is_empty() {
-            self.tell(Body::Loss(Loss { place: "ring".to_owned(), lost: news, total_lost: lost.values().sum() }));
+            self.tell(Body::Loss(Loss {
+                place: "ring".to_owned(),
+                lost: news.iter().map(|one| one.count).sum(),
+                causes: news,
+                total_lost: lost.values().sum(),
+            }));
         }
         self.lost = lost;
     }

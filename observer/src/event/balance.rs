@@ -11,8 +11,10 @@ pub struct Loss {
     /// Where: `ring`, the buffer between kernel and observer (see `--ring-size`).
     #[serde(rename = "where")]
     pub place: String,
-    /// How many, by cause.
-    pub lost: Vec<LostCount>,
+    /// How many.
+    pub lost: u64,
+    /// The same by cause.
+    pub causes: Vec<LostCount>,
     /// Sum over the stream so far.
     pub total_lost: u64,
 }
@@ -29,7 +31,7 @@ pub struct LostCount {
 /// The balance of the stream: `submitted = received + lost`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stopped {
-    /// Why: `signal`, `count`, `duration`, `command` or `pipe`.
+    /// Why: `signal`, `count`, `duration`, `command`, `pipe` (the reader went away) or `error`.
     pub reason: String,
     /// Findings that passed the filters.
     pub submitted: u64,

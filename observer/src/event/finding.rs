@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Host;
 use crate::cause::Cause;
 
 /// A bad close or RST.
@@ -13,8 +12,6 @@ pub struct Finding {
     pub cause: Cause,
     /// Who says so.
     pub cause_source: CauseSource,
-    /// The finding as a sentence.
-    pub message: String,
     /// The process that did it; absent when nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
@@ -29,8 +26,6 @@ pub struct Finding {
     /// Where in the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
-    /// This host.
-    pub host: Host,
 }
 
 /// Who decided on a cause.

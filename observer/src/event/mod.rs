@@ -29,6 +29,10 @@ pub struct Event {
     pub seq: u64,
     /// Wall-clock time of the act, RFC 3339 in UTC with nanoseconds.
     pub time: String,
+    /// The event as a sentence.
+    pub message: String,
+    /// This host.
+    pub host: Host,
     /// What happened.
     #[serde(flatten)]
     pub body: Body,

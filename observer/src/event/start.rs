@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Host;
 use crate::cause::Cause;
 
 /// What the observer is, and what it can see here.
@@ -21,8 +20,6 @@ pub struct Started {
     pub ring_bytes: u32,
     /// Most frames of a user stack.
     pub stack_depth: u32,
-    /// This host.
-    pub host: Host,
 }
 
 /// Hooks attached, refused and missing.

@@ -1,16 +1,11 @@
 //! Loading and attaching: the plans are tried in order, each complete or not at all.
 
-use std::{
-    os::fd::{AsFd as _, AsRawFd as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{MapData, RingBuf},
-    programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError},
 };
 use aya_log::Level;
 use observer_ebpf::{Field, Settings};
@@ -19,6 +14,7 @@ use zerocopy::IntoBytes as _;
 use super::{
     btf::{self, KernelTypes},
     filters,
+    hooks::Hooks,
     log::KernelLog,
     reasons::Reasons,
     refusal,
@@ -32,15 +28,6 @@ use crate::{
 
 /// The kernel object, built by `cargo xtask ebpf` and committed.
 static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/conn-observer.bpf.o");
-
-/// Tracepoints of every plan, as program and tracepoint. The order is the order of attaching: what ends an act comes
-/// before what begins one, so that nothing is noted that nobody will end.
-const TRACEPOINTS: [(&str, &str); 3] =
-    [("destroy_sock", "tcp_destroy_sock"), ("send_reset", "tcp_send_reset"), ("set_state", "inet_sock_set_state")];
-
-/// Tracepoints that follow children.
-const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
-    [("process_fork", "sched_process_fork"), ("process_free", "sched_process_free")];
 
 /// A plan that the kernel did not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +44,7 @@ pub struct Refused {
 pub struct Attached {
     ebpf: Ebpf,
     log: Option<KernelLog>,
-    /// Of the programs attached.
-    program_fds: Vec<i32>,
-    /// Runs that programs now gone had missed.
-    missed: u64,
+    attached: Hooks,
     /// The plan in force.
     pub plan: Plan,
     /// Hooks attached, as `tp_btf/tcp_send_reset`.
@@ -90,9 +74,8 @@ impl Attached {
     /// # Errors
     /// When a map cannot be read.
     pub fn tally(&self) -> Result<Tally> {
-        let missed = self.missed + self.program_fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>();
         let tally = totals::read(&self.ebpf)?;
-        Ok(Tally { missed: tally.missed + missed, ..tally })
+        Ok(Tally { missed: tally.missed + self.attached.missed(), ..tally })
     }
 
     /// Passes on what the kernel side has logged.
@@ -102,19 +85,12 @@ impl Attached {
         }
     }
 
-    /// Detaches every hook; maps stay readable. In the order of attaching, reversed.
-    pub fn detach(&mut self) {
-        self.missed += self.program_fds.drain(..).map(totals::recursion_misses).sum::<u64>();
-        for (_, program) in self.ebpf.programs_mut() {
-            let unloaded = match program {
-                Program::BtfTracePoint(program) => program.unload(),
-                Program::FEntry(program) => program.unload(),
-                Program::KProbe(program) => program.unload(),
-                _ => Ok(()),
-            };
-            // A program that was never loaded has nothing to unload.
-            drop(unloaded);
-        }
+    /// Detaches every hook; maps stay readable. Afterwards no program runs.
+    ///
+    /// # Errors
+    /// When a hook cannot be detached.
+    pub fn detach(&mut self) -> Result<()> {
+        self.attached.detach(&mut self.ebpf)
     }
 }
 
@@ -157,8 +133,8 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
         filters::install(&mut ebpf, &options.filters, command)?;
         totals::prepare(&mut ebpf)?;
-        match hook_up(&mut ebpf, plan, close, options, &btf) {
-            Ok((hooks, program_fds)) => {
+        match Hooks::attach(&mut ebpf, plan, close, options, &btf) {
+            Ok(attached) => {
                 filters::add_descendants(&mut ebpf, &options.filters)?;
                 let log = match options.kernel_log {
                     true => Some(KernelLog::open(&mut ebpf)?),
@@ -167,10 +143,9 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
                 return Ok(Attached {
                     ebpf,
                     log,
-                    program_fds,
-                    missed: 0,
+                    hooks: attached.names(),
+                    attached,
                     plan,
-                    hooks,
                     refused,
                     coverage: coverage(plan, &abilities, &missing),
                     missing_fields: missing.iter().map(|field| field.name).collect(),
@@ -187,69 +162,6 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         list.join("; "),
         refusal::lockdown()
     )
-}
-
-/// Loads and attaches the hooks of a plan: names and program descriptors, or the first refusal.
-fn hook_up(
-    ebpf: &mut Ebpf,
-    plan: Plan,
-    close: &str,
-    options: &Options,
-    btf: &Btf,
-) -> Result<(Vec<String>, Vec<i32>), Refused> {
-    let mut hooks = Vec::new();
-    let mut fds = Vec::new();
-    let mut hook = |name: String, attached: Result<i32, ProgramError>| match attached {
-        Ok(fd) => {
-            hooks.push(name);
-            fds.push(fd);
-            Ok(())
-        }
-        Err(error) => {
-            if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
-                eprintln!("conn-observer: {name}: verifier log\n{verifier_log}");
-            }
-            Err(Refused { plan, hook: name, error: refusal::of_program(&error) })
-        }
-    };
-    // The hook that may be refused comes first: nothing else is loaded in vain.
-    match plan {
-        Plan::Fentry => hook(format!("fentry/{close}"), load_fentry(ebpf, close, btf))?,
-        Plan::Kprobe => hook(format!("kprobe/{close}"), load_kprobe(ebpf, close))?,
-        Plan::Tracepoint => {}
-    }
-    let family = if options.filters.children { &FAMILY_TRACEPOINTS[..] } else { &[] };
-    for (program, tracepoint) in family.iter().chain(&TRACEPOINTS) {
-        hook(format!("tp_btf/{tracepoint}"), load_tracepoint(ebpf, program, tracepoint, btf))?;
-    }
-    Ok((hooks, fds))
-}
-
-// Function hooks are attached as soon as they are loaded: a kernel may load a program and refuse to place it. Closes
-// seen before the other hooks are there leave a note behind, which the socket's next life overwrites.
-fn load_fentry(ebpf: &mut Ebpf, function: &str, btf: &Btf) -> Result<i32, ProgramError> {
-    let program: &mut FEntry = program(ebpf, "close_fentry")?.try_into()?;
-    program.load(function, btf)?;
-    program.attach()?;
-    Ok(program.fd()?.as_fd().as_raw_fd())
-}
-
-fn load_kprobe(ebpf: &mut Ebpf, function: &str) -> Result<i32, ProgramError> {
-    let program: &mut KProbe = program(ebpf, "close_kprobe")?.try_into()?;
-    program.load()?;
-    program.attach(function, 0)?;
-    Ok(program.fd()?.as_fd().as_raw_fd())
-}
-
-fn load_tracepoint(ebpf: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<i32, ProgramError> {
-    let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
-    program.load(tracepoint, btf)?;
-    program.attach()?;
-    Ok(program.fd()?.as_fd().as_raw_fd())
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
-    ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName { name: name.to_owned() })
 }
 
 /// The plan's own limits, and those of this kernel.

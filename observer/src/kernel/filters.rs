@@ -34,8 +34,8 @@ pub(crate) fn install(ebpf: &mut Ebpf, filters: &FilterSet, command: Option<u32>
     Ok(())
 }
 
-/// With `--children`, adds the descendants that the named processes have already. Called when forks are followed, so
-/// none slips through between the two.
+/// With `--children`, adds the descendants that the named processes have already. Called when forks are followed; looks
+/// again until it finds nobody new, for a child that is not yet in the map may fork meanwhile.
 ///
 /// # Errors
 /// When there are more processes than the map holds.
@@ -43,6 +43,20 @@ pub(crate) fn add_descendants(ebpf: &mut Ebpf, filters: &FilterSet) -> Result<()
     if !filters.children || filters.pids.is_empty() {
         return Ok(());
     }
+    let mut known = BTreeSet::new();
+    loop {
+        let found = descendants(&filters.pids)?;
+        let new: Vec<u32> = found.difference(&known).copied().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        fill(ebpf, "PIDS", "--pid with --children", new.into_iter())?;
+        known.extend(found);
+    }
+}
+
+/// Children of processes, their children, and so on.
+fn descendants(pids: &[u32]) -> Result<BTreeSet<u32>> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").context("cannot list /proc")?.flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -51,7 +65,7 @@ pub(crate) fn add_descendants(ebpf: &mut Ebpf, filters: &FilterSet) -> Result<()
         }
     }
     let mut found = BTreeSet::new();
-    let mut open = filters.pids.clone();
+    let mut open = pids.to_vec();
     while let Some(pid) = open.pop() {
         for child in children.get(&pid).into_iter().flatten() {
             if found.insert(*child) {
@@ -59,7 +73,7 @@ pub(crate) fn add_descendants(ebpf: &mut Ebpf, filters: &FilterSet) -> Result<()
             }
         }
     }
-    fill(ebpf, "PIDS", "--pid with --children", found.into_iter())
+    Ok(found)
 }
 
 /// Parent of a process (`/proc/PID/stat`, fourth field); None when it has ended meanwhile.

@@ -5,6 +5,8 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 
+use crate::diagnose::diagnose;
+
 /// The reading end of the programs' log.
 pub(crate) struct KernelLog {
     logger: EbpfLogger<Stderr>,
@@ -34,7 +36,7 @@ impl Log for Stderr {
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("conn-observer: kernel: {}", record.args());
+        diagnose(format_args!("kernel: {}", record.args()));
     }
 
     fn flush(&self) {}

@@ -4,6 +4,7 @@
 mod attach;
 pub(crate) mod btf;
 mod filters;
+mod hooks;
 mod log;
 mod reasons;
 mod refusal;

@@ -86,12 +86,7 @@ fn clean_closes_are_shown_on_request() {
         let before_fence = observer.events_before_fence();
         for act in half_closed {
             let shown = before_fence.iter().filter(|event| event.is_at(&act)).count();
-            if observer.plan() == "tracepoint" {
-                // No state changes in such a close, and state changes are all this plan has.
-                assert!(observer.declares_limit("clean_closes"), "{:?}", observer.started());
-            } else {
-                assert_eq!(shown, 1, "{act:?} in {before_fence:?}");
-            }
+            assert_eq!(shown, 1, "{act:?} in {before_fence:?}");
         }
     });
 }

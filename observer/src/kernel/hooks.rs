@@ -1,0 +1,166 @@
+//! The hooks of a plan, loaded, attached and detached in an order that keeps the story straight.
+
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    Btf, Ebpf,
+    programs::{Program, ProgramError},
+};
+
+use super::{attach::Refused, refusal, totals};
+use crate::{diagnose::diagnose, options::Options, plan::Plan};
+
+/// Tracepoints of every plan, as program and tracepoint, in the order of attaching: `tcp_destroy_sock` comes last, and
+/// goes first, since it takes data that nobody was seen to reset for data left behind after the peer's RST.
+const TRACEPOINTS: [(&str, &str); 3] =
+    [("set_state", "inet_sock_set_state"), ("send_reset", "tcp_send_reset"), ("destroy_sock", "tcp_destroy_sock")];
+
+/// Tracepoints that follow children, and forget processes that are gone.
+const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
+    [("process_fork", "sched_process_fork"), ("process_free", "sched_process_free")];
+
+/// `MEMBARRIER_CMD_GLOBAL` of `linux/membarrier.h`.
+const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+
+/// One hook.
+struct Hook {
+    program: &'static str,
+    target: String,
+    /// As `tp_btf/tcp_send_reset`.
+    name: String,
+}
+
+/// Attached hooks.
+pub(crate) struct Hooks {
+    hooks: Vec<Hook>,
+    fds: Vec<i32>,
+    /// Runs that programs now gone had missed.
+    missed: u64,
+}
+
+impl Hooks {
+    /// Loads all hooks of a plan, then attaches them; or gives the first refusal. Nothing is attached before all is
+    /// loaded: verification takes milliseconds, in which half of the hooks would tell half of the truth.
+    pub(crate) fn attach(
+        ebpf: &mut Ebpf,
+        plan: Plan,
+        close: &str,
+        options: &Options,
+        btf: &Btf,
+    ) -> Result<Self, Refused> {
+        let hooks = wanted(plan, close, options);
+        let refused = |hook: &Hook, error: ProgramError| {
+            if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
+                diagnose(format_args!("{}: verifier log\n{verifier_log}", hook.name));
+            }
+            Refused { plan, hook: hook.name.clone(), error: refusal::of_program(&error) }
+        };
+        // A kernel may load kprobe programs and refuse to place them: that must be known before the rest is loaded.
+        let early = usize::from(plan == Plan::Kprobe);
+        for (index, hook) in hooks.iter().enumerate() {
+            load(ebpf, hook, btf).map_err(|error| refused(hook, error))?;
+            if index < early {
+                place(ebpf, hook).map_err(|error| refused(hook, error))?;
+            }
+        }
+        for hook in &hooks[early..] {
+            place(ebpf, hook).map_err(|error| refused(hook, error))?;
+        }
+        let mut fds = Vec::new();
+        for hook in &hooks {
+            fds.push(descriptor(ebpf, hook).map_err(|error| refused(hook, error))?);
+        }
+        Ok(Self { hooks, fds, missed: 0 })
+    }
+
+    /// Names, in the order of attaching.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.hooks.iter().map(|hook| hook.name.clone()).collect()
+    }
+
+    /// Runs that the kernel has skipped.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed + self.fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>()
+    }
+
+    /// Detaches in reverse order. Afterwards no program runs.
+    ///
+    /// # Errors
+    /// When a hook cannot be detached.
+    pub(crate) fn detach(&mut self, ebpf: &mut Ebpf) -> Result<()> {
+        self.missed = self.missed();
+        self.fds.clear();
+        for hook in self.hooks.drain(..).rev() {
+            match program(ebpf, hook.program)? {
+                Program::BtfTracePoint(program) => program.unload(),
+                Program::FEntry(program) => program.unload(),
+                Program::KProbe(program) => program.unload(),
+                _ => Ok(()),
+            }
+            .with_context(|| format!("cannot detach {}", hook.name))?;
+        }
+        // Unlinking does not wait for programs that run at this moment on another CPU; membarrier(2) does, by a grace
+        // period of RCU. Where it is not allowed, what such a program submits is counted, but may come too late.
+        // SAFETY: a system call without pointers.
+        unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        Ok(())
+    }
+}
+
+fn wanted(plan: Plan, close: &str, options: &Options) -> Vec<Hook> {
+    let mut hooks = Vec::new();
+    let mut add = |kind: &str, program: &'static str, target: &str| {
+        hooks.push(Hook { program, target: target.to_owned(), name: format!("{kind}/{target}") });
+    };
+    // The hook that may be refused comes first: nothing else is loaded in vain.
+    match plan {
+        Plan::Fentry => add("fentry", "close_fentry", close),
+        Plan::Kprobe => add("kprobe", "close_kprobe", close),
+        Plan::Tracepoint => {}
+    }
+    let [fork, free] = FAMILY_TRACEPOINTS;
+    if options.filters.children {
+        add("tp_btf", fork.0, fork.1);
+    }
+    // The id of a process that is gone may be given to another.
+    if options.filters.children || !options.filters.pids.is_empty() {
+        add("tp_btf", free.0, free.1);
+    }
+    for (program, tracepoint) in TRACEPOINTS {
+        add("tp_btf", program, tracepoint);
+    }
+    hooks
+}
+
+fn load(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+    match program(ebpf, hook.program)? {
+        Program::BtfTracePoint(program) => program.load(&hook.target, btf),
+        Program::FEntry(program) => program.load(&hook.target, btf),
+        Program::KProbe(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn place(ebpf: &mut Ebpf, hook: &Hook) -> Result<(), ProgramError> {
+    match program(ebpf, hook.program)? {
+        Program::BtfTracePoint(program) => program.attach().map(drop),
+        Program::FEntry(program) => program.attach().map(drop),
+        Program::KProbe(program) => program.attach(&hook.target, 0).map(drop),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn descriptor(ebpf: &mut Ebpf, hook: &Hook) -> Result<i32, ProgramError> {
+    let fd = match program(ebpf, hook.program)? {
+        Program::BtfTracePoint(program) => program.fd()?,
+        Program::FEntry(program) => program.fd()?,
+        Program::KProbe(program) => program.fd()?,
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    };
+    Ok(fd.as_fd().as_raw_fd())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
+    ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName { name: name.to_owned() })
+}
