@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::net::TcpStream;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::act::Act;
 use crate::pair::{Family, Pair, Side};
 use crate::sock::{self, State};
@@ -107,4 +109,34 @@ fn close((closing, peer): (TcpStream, TcpStream), unread: u64) -> Act {
     drop(closing);
     drop(peer);
     act
+}
+
+/// The peer closes in order, we write all the same and are reset for it, then we close. One clean close: the peer's.
+pub fn reset_after_fin() {
+    let Pair { mut client, server } = Pair::connect(Family::V4);
+    drop(server);
+    sock::wait_state(&client, State::CloseWait);
+    client.write_all(b"too late").expect("send");
+    sock::wait_state(&client, State::Close);
+}
+
+/// Connections in SYN_SENT: the queue of their listener, which is given too, is full.
+pub fn pending_connections(count: usize) -> (Vec<TcpStream>, Vec<Socket>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    listener.bind(&Family::V4.loopback().into()).expect("bind");
+    listener.listen(0).expect("listen");
+    let address = listener.local_addr().expect("an address");
+    let connect = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_nonblocking(true).expect("non-blocking");
+        // EINPROGRESS, or done at once.
+        let _ = socket.connect(&address);
+        socket
+    };
+    // A queue of zero still takes one connection.
+    let mut keep = vec![connect()];
+    sock::wait_state(&TcpStream::from(keep[0].try_clone().expect("a copy")), State::Established);
+    keep.push(listener);
+    let waiting = (0..count).map(|_| TcpStream::from(connect())).collect();
+    (waiting, keep)
 }

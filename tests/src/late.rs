@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
 };
 
 use crate::act::Act;
@@ -34,6 +34,17 @@ pub fn after_timewait(family: Family) -> Act {
         }
     }
     panic!("no socket became a time-wait socket in {ATTEMPTS} attempts");
+}
+
+/// `data_after_close` without a close: both directions shut down refuse data too. Gives the socket back, still open.
+pub fn after_shutdown(family: Family) -> (Act, TcpStream) {
+    let Pair { client, mut server } = Pair::connect(family);
+    let act = Act::of(&client, 0);
+    client.shutdown(Shutdown::Both).expect("shutdown");
+    assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    sock::wait_state(&client, State::FinWait2);
+    send_late(server);
+    (act, client)
 }
 
 /// A client that closed, its FIN acknowledged: data before that would meet a full socket in either case.

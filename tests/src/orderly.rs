@@ -53,6 +53,16 @@ pub fn close_after_half_close() -> Act {
     act
 }
 
+/// Both ends are finished, and the client, past all states, is still open.
+pub fn ended() -> Pair {
+    let Pair { client, mut server } = Pair::connect(Family::V4);
+    client.shutdown(Shutdown::Write).expect("shutdown");
+    assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    server.shutdown(Shutdown::Write).expect("shutdown");
+    sock::wait_state(&client, State::Close);
+    Pair { client, server }
+}
+
 /// Both ends are finished, the socket is past all states, and only then is it closed.
 pub fn close_after_the_end() -> Act {
     let Pair { client, mut server } = Pair::connect(Family::V4);

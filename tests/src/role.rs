@@ -1,4 +1,4 @@
-//! The actor's side: what a process can be told to do. Each role is one line of [`Stage::play`].
+//! The actor's side: what a process can be told to do. Each role is one line of `Stage::play`.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};

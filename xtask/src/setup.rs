@@ -53,6 +53,9 @@ const LLVM: [&str; 2] = ["llvm-22-dev", "libpolly-22-dev"];
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 const LINKER_VERSION: &str = "0.13.0";
 
+/// Checks licences, bans and sources.
+const DENY_VERSION: &str = "0.20.2";
+
 /// Installs what is missing; says nothing when nothing is.
 pub(crate) fn run() -> Result<()> {
     for group in &GROUPS {
@@ -66,6 +69,9 @@ pub(crate) fn run() -> Result<()> {
         install(&LLVM.into_iter().filter(|package| !installed(package)).collect::<Vec<_>>(), "building bpf-linker")?;
         build_linker()?;
         Toolchain::find(None)?;
+    }
+    if workspace::program("cargo-deny").is_none() {
+        build("cargo-deny", DENY_VERSION, &[], &[])?;
     }
     Ok(())
 }
@@ -121,14 +127,17 @@ fn compiler_packages() -> Result<&'static [&'static str]> {
     }
 }
 
-/// Builds bpf-linker for this workspace alone, in `target/tools`.
+/// Builds the linker of the kernel object.
 fn build_linker() -> Result<()> {
-    println!("setup: bpf-linker {LINKER_VERSION}, built in {} (a minute)", workspace::tools_dir().display());
+    let features = ["--no-default-features", "--features", "llvm-22"];
+    build("bpf-linker", LINKER_VERSION, &features, &[("LLVM_PREFIX", LLVM_PREFIX)])
+}
+
+/// Builds a program from the registry for this workspace alone, in `target/tools`.
+fn build(krate: &str, version: &str, features: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    println!("setup: {krate} {version}, built in {} (minutes)", workspace::tools_dir().display());
     let mut command = workspace::cargo();
-    command
-        .args(["install", "bpf-linker", "--quiet", "--locked", "--version", LINKER_VERSION])
-        .args(["--no-default-features", "--features", "llvm-22", "--root"])
-        .arg(workspace::tools_dir())
-        .env("LLVM_PREFIX", LLVM_PREFIX);
+    command.args(["install", krate, "--quiet", "--locked", "--version", version]).args(features).arg("--root");
+    command.arg(workspace::tools_dir()).envs(environment.iter().copied());
     process::run(&mut command)
 }

@@ -24,7 +24,16 @@ pub(super) fn tests(suite: &mut Suite) {
             fail_on_turns_a_finding_into_status_1,
         ]
     );
-    add!(suite, "contract", [Bpf, Tool("sh"), Tool("false")], [shell_commands_pass_their_status_on,]);
+    add!(
+        suite,
+        "contract",
+        [PrivateNetns, Bpf, Tool("sh"), Tool("false")],
+        [
+            shell_commands_pass_their_status_on,
+            a_command_does_not_outlive_an_observer_that_cannot_start,
+            an_early_end_still_waits_for_the_commands_status,
+        ]
+    );
 }
 
 fn the_commands_exit_status_is_passed_on() {
@@ -37,6 +46,32 @@ fn the_commands_exit_status_is_passed_on() {
             assert_eq!((last.kind(), last.text("reason")), ("stopped", "command"), "{last:?}");
         }
     });
+}
+
+/// The command ends when it reads that the observer has: nothing else can end it.
+fn an_early_end_still_waits_for_the_commands_status() {
+    Netns::run(|_| {
+        let path = std::env::temp_dir().join(format!("events-{}", std::process::id()));
+        let file = path.to_str().expect("UTF-8");
+        let wait = format!("\"$@\"; until grep -q '\"stopped\"' {file}; do :; done; exit 7");
+        let command = [["sh", "-c", &wait, "sh"].map(str::to_owned).to_vec(), script("unread 100")].concat();
+        let outcome = run::observe(&["--count", "1", "--output", file], &command);
+        let text = std::fs::read_to_string(&path).expect("the events");
+        std::fs::remove_file(&path).expect("to remove it");
+        assert_eq!(outcome.code, Some(7), "{outcome:?}");
+        assert!(text.lines().last().expect("a last line").contains(r#""reason":"count""#), "{text}");
+    });
+}
+
+/// The command waits at a gate; whoever cannot open it must not leave it waiting. The harness reads the outputs to
+/// their end, which would not come while a forked copy held them.
+fn a_command_does_not_outlive_an_observer_that_cannot_start() {
+    let refused =
+        run::observer_alone(&["--netns", "1", "--ring-size", "4096", "--hooks", "kprobe", "--", "sh", "-c", ":"]);
+    let gone = run::observer_alone(&["--pid", "4194304", "--", "false"]);
+    for outcome in [refused, gone] {
+        assert!(matches!(outcome.code, Some(0 | 2)), "{outcome:?}");
+    }
 }
 
 fn shell_commands_pass_their_status_on() {

@@ -21,7 +21,18 @@ const NOBODY: u32 = 65_534;
 
 pub(super) fn tests(suite: &mut Suite) {
     add!(suite, "contract", [], [a_malformed_argument_is_refused_by_name,]);
-    add!(suite, "contract", [Bpf], [a_pid_that_does_not_exist_is_refused, a_command_that_is_not_found_is_refused,]);
+    add!(
+        suite,
+        "contract",
+        [Bpf],
+        [
+            a_pid_that_does_not_exist_is_refused,
+            a_thread_is_told_from_a_process,
+            a_command_that_is_not_found_is_refused,
+            an_output_that_cannot_be_written_is_noticed_at_once,
+            a_file_survives_an_observer_that_cannot_start,
+        ]
+    );
     add!(
         suite,
         "contract",
@@ -53,6 +64,29 @@ fn a_malformed_argument_is_refused_by_name() {
 
 fn a_pid_that_does_not_exist_is_refused() {
     run::observer(&["--pid", NO_PID]).assert_refused(&[NO_PID]);
+}
+
+fn a_thread_is_told_from_a_process() {
+    let thread = std::thread::spawn(|| {
+        let tid = rustix::thread::gettid().as_raw_nonzero().to_string();
+        run::observer(&["--pid", &tid]).assert_refused(&[&tid, &process::id().to_string()]);
+    });
+    thread.join().unwrap();
+}
+
+fn an_output_that_cannot_be_written_is_noticed_at_once() {
+    let outcome = run::observer(&["--output", "/dev/full"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("No space left"), "{outcome:?}");
+}
+
+fn a_file_survives_an_observer_that_cannot_start() {
+    let path = env::temp_dir().join(format!("kept-{}", process::id()));
+    fs::write(&path, "precious").unwrap();
+    run::observer(&["--output", path.to_str().unwrap(), "--", "/does/not/exist"]).assert_refused(&["/does/not/exist"]);
+    let kept = fs::read_to_string(&path);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(kept.unwrap(), "precious");
 }
 
 fn a_command_that_is_not_found_is_refused() {

@@ -8,6 +8,7 @@ use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
 use conn_observer_tests::orderly;
 use conn_observer_tests::pair::{Family, Pair, Side};
+use conn_observer_tests::sock;
 
 use crate::suite::{Suite, add};
 
@@ -16,7 +17,13 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "core",
         [PrivateNetns, Bpf],
-        [ten_thousand_mixed_closes_agree_with_the_kernels_counters, totals_count_what_filters_hide,]
+        [
+            ten_thousand_mixed_closes_agree_with_the_kernels_counters,
+            totals_count_what_filters_hide,
+            every_clean_close_is_counted_once,
+            a_connection_that_was_reset_is_no_clean_close,
+            a_linger_time_of_zero_is_counted_as_the_kernel_counts_it,
+        ]
     );
 }
 
@@ -49,8 +56,10 @@ fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
                 assert_eq!(report.total(namespace, cause, field), ROUNDS, "{field} of {cause}");
             }
         }
-        assert_eq!(report.events().count() as u64, 2 * ROUNDS, "and nothing else");
-        // A FIN may meet a socket that is gone when a busy machine delays its RST: the kernel answers with one more.
+        // A segment may meet a socket that is gone when a busy machine delays its RST: the kernel answers with one more.
+        for event in report.events().filter(|event| !["close_unread", "linger_zero"].contains(&event.cause())) {
+            assert_eq!(event.kind(), "reset_sent", "no other close: {event:?}");
+        }
         let resets = report.sum(namespace, "resets");
         if sees_all_resets {
             assert_eq!(delta.tcp("OutRsts"), resets);
@@ -77,5 +86,57 @@ fn totals_count_what_filters_hide() {
         assert_eq!(report.total(namespace, "close_unread", "acts"), 11);
         assert_eq!(report.total(namespace, "close_unread", "submitted"), 1);
         assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), 67);
+    });
+}
+
+fn every_clean_close_is_counted_once() {
+    const ROUNDS: u64 = 20;
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &["--all-closes"]);
+        for _ in 0..ROUNDS {
+            orderly::close(Family::V4, Side::Client);
+            orderly::close(Family::V6, Side::Server);
+            orderly::eof_not_read(Family::V4);
+            orderly::shutdown_then_close();
+            orderly::close_after_half_close();
+            orderly::close_after_the_end();
+        }
+        let report = observer.stop();
+        // Two ends each.
+        for field in ["acts", "submitted"] {
+            assert_eq!(report.total(namespace, "clean", field), ROUNDS * 6 * 2, "{field}");
+        }
+        assert_eq!(report.events().count() as u64, ROUNDS * 6 * 2, "{:?}", report.stopped());
+    });
+}
+
+fn a_connection_that_was_reset_is_no_clean_close() {
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &["--all-closes"]);
+        abort::reset_after_fin();
+        let report = observer.stop();
+        assert_eq!(report.total(namespace, "clean", "acts"), 1, "the end that closed first: {:?}", report.stopped());
+    });
+}
+
+/// Also where nothing had to be reset, and not where the close never came to look at it.
+fn a_linger_time_of_zero_is_counted_as_the_kernel_counts_it() {
+    Netns::run(|namespace| {
+        let before = namespace.counters();
+        let observer = Observer::within(namespace, &[]);
+        abort::linger_zero(Family::V4, Side::Client);
+        let (waiting, listener) = abort::pending_connections(2);
+        let [plain, zero] = <[_; 2]>::try_from(waiting).expect("two");
+        sock::linger_zero(&zero);
+        drop((plain, zero));
+        let Pair { client, server } = orderly::ended();
+        sock::linger_zero(&client);
+        drop((client, server, listener));
+        let counted = namespace.counters().since(&before).tcp_ext("TCPAbortOnData");
+        let report = observer.stop();
+        assert_eq!(counted, 2, "the established one and the pending one");
+        assert_eq!(report.total(namespace, "linger_zero", "acts"), counted, "{:?}", report.stopped());
+        assert_eq!(report.total(namespace, "linger_zero", "resets"), 1);
+        assert_eq!(report.count("linger_zero"), 1);
     });
 }

@@ -24,6 +24,7 @@ pub(super) fn tests(suite: &mut Suite) {
         [PrivateNetns, Bpf],
         [
             data_after_close_is_blamed_on_the_closer,
+            data_after_a_full_shutdown_is_blamed_on_who_shut_down,
             late_data_of_another_process_is_blamed_on_the_closer,
             data_for_a_timewait_socket_is_blamed_on_the_closer,
             resets_of_closed_ports_are_shown_only_when_asked_for,
@@ -39,6 +40,15 @@ fn data_after_close_is_blamed_on_the_closer() {
             assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
         }
         assert_eq!(observer.events_before_fence(), [], "the peer's end has been reset and is empty");
+    });
+}
+
+/// SHUT_RDWR refuses data as a close does, with the socket still open.
+fn data_after_a_full_shutdown_is_blamed_on_who_shut_down() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &["--pid", &std::process::id().to_string()]);
+        let (act, _still_open) = late::after_shutdown(Family::V4);
+        observer.expect("data_after_close", &act);
     });
 }
 

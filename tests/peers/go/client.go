@@ -34,13 +34,19 @@ func request(url string, count int, drain bool) {
 	waitForLine()
 }
 
+// firstPort and the ports after it are below those that the kernel gives out.
+const firstPort = 20000
+
 // connections dials, and counts what each connection reads.
 type connections struct {
-	open sync.WaitGroup
+	open  sync.WaitGroup
+	count atomic.Int64
 }
 
+// dial gives each connection a port of its own: the kernel gives out one that a reset has set free a second time.
 func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	local := &net.TCPAddr{Port: firstPort + int(c.count.Add(1))}
+	conn, err := (&net.Dialer{LocalAddr: local}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
