@@ -180,7 +180,8 @@ impl Cli {
                 FormatName::Json => Format::Json,
                 FormatName::Text => Format::Text,
             },
-            output: self.output,
+            // The usual name for standard output.
+            output: self.output.filter(|path| path.as_os_str() != "-"),
             count: self.count,
             duration: self.duration,
             fail_on: self.fail_on,
@@ -290,6 +291,13 @@ mod tests {
         assert!(task(&["--fail-on", "no_socket"]).is_err());
         assert!(task(&["--fail-on", "clean", "--all-closes"]).is_ok());
         assert!(task(&["--fail-on", "close_unread,linger_zero"]).is_ok());
+    }
+
+    #[test]
+    fn a_dash_is_standard_output() {
+        let task = Cli::try_parse_from(["conn-observer", "--output", "-"]).unwrap().task();
+        let Ok(Task::Observe(options)) = task else { panic!("not to observe") };
+        assert_eq!(options.output, None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn tests(suite: &mut Suite) {
             late_data_of_another_process_is_blamed_on_the_closer,
             data_for_a_timewait_socket_is_blamed_on_the_closer,
             resets_of_closed_ports_are_shown_only_when_asked_for,
+            what_a_process_filter_withholds_is_counted,
         ]
     );
 }
@@ -103,5 +104,19 @@ fn resets_of_closed_ports_are_shown_only_when_asked_for() {
         assert_eq!(shown.len(), 1, "{shown:?}");
         assert_eq!((shown[0].cause(), shown[0].local_port()), ("no_socket", port), "{shown:?}");
         assert!(shown[0].at("process").is_null(), "nobody is to blame: {shown:?}");
+    });
+}
+
+fn what_a_process_filter_withholds_is_counted() {
+    Netns::run(|namespace| {
+        let pid = std::process::id().to_string();
+        let observer = Observer::within(namespace, &["--pid", &pid, "--cause", "no_socket"]);
+        orderly::connection_refused();
+        let sees_it = !observer.declares_limit("no_socket");
+        let report = observer.stop();
+        assert_eq!(report.events().count(), 0);
+        assert_eq!(report.stopped().number("unattributed"), u64::from(sees_it), "{:?}", report.stopped());
+        assert_eq!(report.total(namespace, "no_socket", "acts"), u64::from(sees_it));
+        assert_eq!(report.total(namespace, "no_socket", "submitted"), 0);
     });
 }
