@@ -20,7 +20,6 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     probe_read: 0,
     close_hook: 0,
     reason_arg: ABSENT,
-    children: 0,
     sock_dead: 0,
     sock_done: 0,
     sock_linger: 0,

@@ -45,10 +45,8 @@ pub mod record_flag {
     pub const RESET_SENT: u32 = 1 << 1;
     /// The process was exiting.
     pub const EXITING: u32 = 1 << 2;
-    /// The socket's family is IPv6 (the addresses may still be IPv4-mapped).
-    pub const FAMILY_INET6: u32 = 1 << 3;
     /// Prediction and the kernel's reason disagreed.
-    pub const DISAGREEMENT: u32 = 1 << 4;
+    pub const DISAGREEMENT: u32 = 1 << 3;
 }
 
 /// Bits of [`Record::present`]: which optional values were read.

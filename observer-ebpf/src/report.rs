@@ -15,7 +15,7 @@ use crate::{
     notes,
     read::Reader,
     scratch::{self, Scratch},
-    sock::{AF_INET6, Sock},
+    sock::Sock,
     task,
 };
 
@@ -30,9 +30,6 @@ pub(crate) fn describe<R: Reader>(record: &mut Record, sock: &Sock<R>, note: Opt
     record.endpoints = sock.endpoints();
     record.present |= present::ENDPOINTS | present::UNREAD;
     record.unread_bytes = sock.unread();
-    if sock.common.family() == AF_INET6 {
-        record.flags |= record_flag::FAMILY_INET6;
-    }
     let fin = sock.fin_received();
     if fin {
         record.flags |= record_flag::FIN_RECEIVED;

@@ -12,7 +12,7 @@ use crate::{
     report,
     scratch::{self, story},
     segment,
-    sock::{AF_INET6, Common, Sock, tcp_state},
+    sock::{Common, Sock, tcp_state},
 };
 
 /// What the socket alone says of a RST.
@@ -191,9 +191,6 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
         record.old_state = state;
         record.endpoints = common.endpoints(common.num());
         record.present |= present::ENDPOINTS;
-        if common.family() == AF_INET6 {
-            record.flags |= record_flag::FAMILY_INET6;
-        }
         let late = state == tcp_state::TIME_WAIT;
         let cause = if late { Cause::DATA_AFTER_TIMEWAIT } else { Cause::UNCLASSIFIED };
         return Some(Prediction { cause, by_current: false });

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use observer_ebpf::{ABSENT, Record, record_flag};
+use observer_ebpf::{ABSENT, Record};
 
 use crate::{
     frozen::{offset, setting},
@@ -46,7 +46,6 @@ pub(crate) fn endpoints(record: &mut Record, skb: *const c_void) -> bool {
         if version == 6 {
             ends.peer = [Probe::load(ip, 8), Probe::load(ip, 12), Probe::load(ip, 16), Probe::load(ip, 20)];
             ends.local = [Probe::load(ip, 24), Probe::load(ip, 28), Probe::load(ip, 32), Probe::load(ip, 36)];
-            record.flags |= record_flag::FAMILY_INET6;
             return true;
         }
     }

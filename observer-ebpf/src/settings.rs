@@ -60,8 +60,6 @@ pub struct Settings {
     pub close_hook: u32,
     /// Index of the parameter `reason` of the tracepoint `tcp_send_reset`; [`crate::ABSENT`] before 6.10.
     pub reason_arg: u32,
-    /// 1 when the children of observed processes are observed too.
-    pub children: u32,
     /// Bit of SOCK_DEAD in `sk_flags`.
     pub sock_dead: u32,
     /// Bit of SOCK_DONE in `sk_flags`.

@@ -28,7 +28,7 @@ pub(crate) mod tcp_state {
 /// `SHUTDOWN_MASK`: both directions, as `__tcp_close()` sets first of all.
 const SHUTDOWN_MASK: u8 = 3;
 
-pub(crate) const AF_INET6: u16 = 10;
+const AF_INET6: u16 = 10;
 
 /// The part that sockets and the minisockets of time-wait and requests share: `struct sock_common`.
 pub(crate) struct Common<R> {
@@ -54,7 +54,7 @@ impl<R: Reader> Common<R> {
     }
 
     #[inline(always)]
-    pub(crate) fn family(&self) -> u16 {
+    fn family(&self) -> u16 {
         self.load(offset!(skc_family))
     }
 

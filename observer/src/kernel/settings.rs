@@ -67,7 +67,6 @@ impl Abilities {
             probe_read: u32::from(self.probe_read),
             close_hook: u32::from(plan.has_close_hook()),
             reason_arg: self.reason_arg,
-            children: u32::from(options.filters.children),
             sock_dead: self.flags.dead,
             sock_done: self.flags.done,
             sock_linger: self.flags.linger,
