@@ -1,7 +1,5 @@
 //! Kernel time to wall-clock time.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -18,9 +16,6 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// How often [`Clock::read`] is to be called again: the wall clock may be set at any time.
-    pub const REFRESH: Duration = Duration::from_secs(1);
-
     /// Reads both clocks.
     #[must_use]
     pub fn read() -> Self {

@@ -11,6 +11,7 @@
 //! it. `kernel` is the only door to aya and BTF, `cli` the only one to clap.
 
 pub mod diagnose;
+pub mod procfile;
 pub mod cause;
 pub mod event;
 pub mod plan;

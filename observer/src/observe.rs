@@ -27,6 +27,7 @@ use crate::{
     kernel::{self, Attached, Tally},
     options::Options,
     output::Output,
+    procfile,
     stream::Stream,
 };
 
@@ -122,11 +123,10 @@ async fn outlast(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus>
 fn check(options: &Options) -> Result<()> {
     kernel::preflight()?;
     for pid in &options.filters.pids {
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+        let Some(process) = procfile::field(format!("/proc/{pid}/status"), "Tgid") else {
             bail!("no process {pid}: --pid wants the id of a running process");
         };
-        let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
-        if let Some(process) = process.filter(|process| process.parse() != Ok(*pid)) {
+        if process.parse() != Ok(*pid) {
             bail!("{pid} is a thread of process {process}: use --pid {process}");
         }
     }
@@ -294,9 +294,8 @@ fn from_terminal(signal: Signal) -> bool {
 
 /// SIGHUP is ignored (`nohup`): bit 0 of SigIgn.
 fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+    let mask = procfile::field("/proc/self/status", "SigIgn");
+    mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 /// Signals that end a run.

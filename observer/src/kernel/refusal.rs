@@ -5,6 +5,8 @@ use std::{fs, io};
 use anyhow::{Result, bail};
 use aya::programs::ProgramError;
 
+use crate::procfile;
+
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
@@ -50,9 +52,8 @@ pub fn preflight() -> Result<()> {
 }
 
 fn effective_capabilities() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    match line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()) {
+    let mask = procfile::field("/proc/self/status", "CapEff");
+    match mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok()) {
         Some(mask) => Ok(mask),
         None => bail!("cannot read CapEff in /proc/self/status: mount /proc"),
     }

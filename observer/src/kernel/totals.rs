@@ -1,6 +1,6 @@
 //! Totals and statistics read back from the programs' per-CPU maps.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -9,6 +9,8 @@ use aya::{
     util::nr_cpus,
 };
 use observer_ebpf::{Stat, Total, TotalKey};
+
+use crate::procfile;
 
 /// A snapshot of everything counted since the hooks were attached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,9 +111,8 @@ fn add(sum: Total, one: [u64; 5]) -> Total {
 
 /// `recursion_misses` of a program (`/proc/self/fdinfo`, 5.12 and later; 0 before).
 pub(crate) fn recursion_misses(fd: i32) -> u64 {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-    let line = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
-    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    let misses = procfile::field(format!("/proc/self/fdinfo/{fd}"), "recursion_misses");
+    misses.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 /// Makes the entries of namespace 0, where namespaces are counted for which the map has no room.
