@@ -49,6 +49,10 @@ causes! {
     UNCLASSIFIED = 15, "unclassified";
     /// An orderly close; counted always, reported with `--all-closes` only.
     CLEAN = 16, "clean";
+    /// The peer reset the connection.
+    RESET_BY_PEER = 17, "reset_by_peer";
+    /// The peer answered the SYN with a RST.
+    CONNECTION_REFUSED = 18, "connection_refused";
 }
 
 impl Cause {

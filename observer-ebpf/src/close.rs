@@ -9,7 +9,7 @@ use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 use crate::{
     count,
     frozen::setting,
-    notes,
+    notes, owners,
     read::{Direct, Reader},
     report,
     scratch::{self, story},
@@ -111,6 +111,9 @@ pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
     }
     if note.is_some() || setting!(close_hook) == 0 {
         notes::forget(sock.key());
+    }
+    if sock.common.state() == tcp_state::CLOSE && flags & note_flag::OWNED == 0 {
+        owners::connected(sock.key()); // a connection that never came about
     }
 }
 

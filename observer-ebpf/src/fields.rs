@@ -68,6 +68,7 @@ fields! {
     sk_shutdown: "sock" "sk_shutdown" 1 required "telling a close from a disconnect";
     sk_owned: "sock" "sk_lock.owned" 4 required "telling a process from a softirq";
     sk_lingertime: "sock" "sk_lingertime" 8 required "cause linger_zero";
+    sk_ack_backlog: "sock" "sk_ack_backlog" 4 optional "listener.unaccepted";
     sk_err: "sock" "sk_err" 4 optional "telling a close from a received RST in the tracepoint plan";
     sk_socket: "sock" "sk_socket" 8 optional "causes listener_close and admin_kill";
     sk_receive_next: "sock" "sk_receive_queue.next" 8 optional "cause close_phantom in the fentry and kprobe plans";
@@ -77,6 +78,10 @@ fields! {
     bytes_received: "tcp_sock" "bytes_received" 8 optional "tcp.received_bytes";
     bytes_sent: "tcp_sock" "bytes_sent" 8 optional "tcp.sent_bytes";
     bytes_retrans: "tcp_sock" "bytes_retrans" 8 optional "tcp.sent_bytes";
+    data_segs_in: "tcp_sock" "data_segs_in" 4 optional "RSTs received by connections that were closed here";
+    snd_una: "tcp_sock" "snd_una" 4 optional "tcp.unacked_bytes";
+    snd_nxt: "tcp_sock" "snd_nxt" 4 optional "tcp.unsent_bytes, tcp.reset_id";
+    write_seq: "tcp_sock" "write_seq" 4 optional "tcp.unacked_bytes, tcp.unsent_bytes";
     srtt_us: "tcp_sock" "srtt_us" 4 optional "tcp.srtt_us";
     linger2: "tcp_sock" "linger2" 4 optional "cause linger2_timeout";
     sk_buff_head: "sk_buff" "head" 8 optional "addresses of RSTs without a socket";
@@ -84,10 +89,11 @@ fields! {
     sk_buff_network_header: "sk_buff" "network_header" 2 optional "addresses of RSTs without a socket";
     sk_buff_transport_header: "sk_buff" "transport_header" 2 optional "addresses of RSTs without a socket";
     net_device_net: "net_device" "nd_net.net" 8 optional "namespace of RSTs without a socket";
-    sk_buff_cb: "sk_buff" "cb" 48 optional "cause close_phantom in the fentry and kprobe plans";
-    cb_seq: "tcp_skb_cb" "seq" 4 optional "cause close_phantom in the fentry and kprobe plans";
-    cb_end_seq: "tcp_skb_cb" "end_seq" 4 optional "cause close_phantom in the fentry and kprobe plans";
-    cb_tcp_flags: "tcp_skb_cb" "tcp_flags" 1 optional "cause close_phantom in the fentry and kprobe plans";
+    sk_buff_cb: "sk_buff" "cb" 48 optional "cause close_phantom in the fentry and kprobe plans, tcp.segment_bytes, tcp.reset_id";
+    cb_seq: "tcp_skb_cb" "seq" 4 optional "cause close_phantom in the fentry and kprobe plans, tcp.segment_bytes";
+    cb_end_seq: "tcp_skb_cb" "end_seq" 4 optional "cause close_phantom in the fentry and kprobe plans, tcp.segment_bytes";
+    cb_ack_seq: "tcp_skb_cb" "ack_seq" 4 optional "tcp.reset_id";
+    cb_tcp_flags: "tcp_skb_cb" "tcp_flags" 1 optional "cause close_phantom in the fentry and kprobe plans, tcp.segment_bytes, tcp.reset_id";
     task_flags: "task_struct" "flags" 4 optional "process.exiting";
     task_comm: "task_struct" "comm" 16 optional "process.comm";
     task_leader: "task_struct" "group_leader" 8 optional "process.comm";

@@ -1,7 +1,7 @@
 //! Filters. Each is one constant test when it is off.
 
 use aya_ebpf::maps::lpm_trie::Key;
-use observer_ebpf::{Cause, Closer, Endpoints, Filters, PREFIX_BITS};
+use observer_ebpf::{Cause, Endpoints, Filters, PREFIX_BITS, Person};
 
 use crate::{
     frozen::setting,
@@ -21,7 +21,7 @@ pub(crate) fn asks_for_process() -> bool {
 
 /// The process is observed: every process filter that is on names it.
 #[inline(always)]
-pub(crate) fn process(who: &Closer) -> bool {
+pub(crate) fn process(who: &Person) -> bool {
     if on(Filters::PID) && PIDS.get_ptr(who.tgid).is_none() {
         return false;
     }
@@ -38,6 +38,12 @@ pub(crate) fn process(who: &Closer) -> bool {
 #[inline(always)]
 pub(crate) fn cause(cause: u8, unread: u32) -> bool {
     setting!(causes) & Cause::bit(cause) != 0 && unread >= setting!(min_unread)
+}
+
+/// The cause is reported only with a story.
+#[inline(always)]
+pub(crate) fn wants_story(cause: u8) -> bool {
+    setting!(storied) & Cause::bit(cause) != 0
 }
 
 /// The namespace is observed.

@@ -13,6 +13,7 @@ static LAYOUT: Global<Layout> = Global::new(Layout::UNKNOWN);
 static SETTINGS: Global<Settings> = Global::new(Settings {
     filters: 0,
     causes: 0,
+    storied: 0,
     min_unread: 0,
     stack_depth: 0,
     wake_bytes: 0,
@@ -23,6 +24,7 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     sock_dead: 0,
     sock_done: 0,
     sock_linger: 0,
+    sock_keepopen: 0,
     repair_offset: ABSENT,
     repair_mask: 0,
 });

@@ -14,7 +14,9 @@ mod total;
 
 pub use cause::{Cause, REASON_SLOTS, Source};
 pub use fields::{ABSENT, FIELDS, Field, Layout};
-pub use note::{CLOSER_KEY_LEN, Closer, Endpoints, Note, Role, candidate, note_flag};
+pub use note::{
+    ENDPOINTS_LEN, Endpoints, ListenerKey, Note, Owner, Person, Role, candidate, note_flag, owner_flag, person_flag,
+};
 pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, present, record_flag};
 pub use settings::{Filters, PREFIX_BITS, Settings, TaskAccess};
 pub use total::{STAT_SLOTS, Stat, Total, TotalKey};

@@ -1,6 +1,7 @@
 //! Kernel programs of conn-observer: entry points only, two lines each. The stories they tell are in
-//! `close` (a socket is closed), `state` (a socket changes state), `reset` (a RST goes out) and
-//! `family` (a process forks or ends).
+//! `close` (a socket is closed), `state` (a socket changes state), `birth` (a connection begins), `reset` (a RST goes
+//! out), `answer` (one without a socket, on older kernels), `received` (one comes in) and `family` (a process forks or
+//! ends).
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
@@ -8,6 +9,10 @@ fn main() {
     eprintln!("conn-observer-ebpf is a kernel object: `cargo xtask ebpf` builds it");
 }
 
+#[cfg(target_arch = "bpf")]
+mod answer;
+#[cfg(target_arch = "bpf")]
+mod birth;
 #[cfg(target_arch = "bpf")]
 mod close;
 #[cfg(target_arch = "bpf")]
@@ -23,7 +28,11 @@ mod maps;
 #[cfg(target_arch = "bpf")]
 mod notes;
 #[cfg(target_arch = "bpf")]
+mod owners;
+#[cfg(target_arch = "bpf")]
 mod read;
+#[cfg(target_arch = "bpf")]
+mod received;
 #[cfg(target_arch = "bpf")]
 mod report;
 #[cfg(target_arch = "bpf")]
@@ -42,14 +51,14 @@ mod task;
 #[cfg(target_arch = "bpf")]
 mod entry {
     use aya_ebpf::{
-        macros::{btf_tracepoint, fentry, kprobe},
-        programs::{BtfTracePointContext, FEntryContext, ProbeContext},
+        macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe},
+        programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext},
     };
 
     use crate::{
-        close, family, frozen,
+        answer, birth, close, family, frozen,
         read::{Direct, Probe},
-        reset, state,
+        received, reset, state,
     };
 
     #[fentry(function = "__tcp_close")]
@@ -65,6 +74,79 @@ mod entry {
         if let Some(sk) = ctx.arg(0) {
             close::on_close::<Probe, _>(&ctx, sk);
         }
+        0
+    }
+
+    // The return value stands behind the parameters of `inet_csk_accept`.
+
+    /// `inet_csk_accept(sk, flags, err, kern)`, before 6.10.
+    #[fexit(function = "inet_csk_accept")]
+    #[inline(always)]
+    fn accept4_fexit(ctx: FExitContext) -> u32 {
+        birth::on_accept::<Direct>(ctx.arg(4));
+        0
+    }
+
+    /// `inet_csk_accept(sk, arg)`.
+    #[fexit(function = "inet_csk_accept")]
+    #[inline(always)]
+    fn accept2_fexit(ctx: FExitContext) -> u32 {
+        birth::on_accept::<Direct>(ctx.arg(2));
+        0
+    }
+
+    #[kretprobe]
+    #[inline(always)]
+    fn accept_kretprobe(ctx: RetProbeContext) -> u32 {
+        birth::on_accept::<Probe>(ctx.ret());
+        0
+    }
+
+    /// `tcp_v4_send_reset(sk, skb)`, before 6.10.
+    #[fentry(function = "tcp_v4_send_reset")]
+    #[inline(always)]
+    fn answer4_fentry(ctx: FEntryContext) -> u32 {
+        answer::on_answer::<Direct, _>(&ctx, ctx.arg(0), ctx.arg(1));
+        0
+    }
+
+    /// `tcp_v6_send_reset(sk, skb)`, before 6.10.
+    #[fentry(function = "tcp_v6_send_reset")]
+    #[inline(always)]
+    fn answer6_fentry(ctx: FEntryContext) -> u32 {
+        answer::on_answer::<Direct, _>(&ctx, ctx.arg(0), ctx.arg(1));
+        0
+    }
+
+    #[kprobe]
+    #[inline(always)]
+    fn answer4_kprobe(ctx: ProbeContext) -> u32 {
+        if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1)) {
+            answer::on_answer::<Probe, _>(&ctx, sk, skb);
+        }
+        0
+    }
+
+    #[kprobe]
+    #[inline(always)]
+    fn answer6_kprobe(ctx: ProbeContext) -> u32 {
+        if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1)) {
+            answer::on_answer::<Probe, _>(&ctx, sk, skb);
+        }
+        0
+    }
+
+    #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+    #[inline(always)]
+    fn rcv_space_adjust(ctx: BtfTracePointContext) -> i32 {
+        birth::on_read(ctx.arg(0));
+        0
+    }
+
+    #[btf_tracepoint(function = "tcp_receive_reset")]
+    #[inline(always)]
+    fn receive_reset(ctx: BtfTracePointContext) -> i32 {
+        received::on_receive_reset(&ctx, ctx.arg(0));
         0
     }
 

@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use observer_ebpf::{Closer, Endpoints, Note, STAT_SLOTS, Total, TotalKey};
+use observer_ebpf::{Endpoints, ListenerKey, Note, Owner, Person, STAT_SLOTS, Total, TotalKey};
 
 /// Findings on their way to user space; sized by `--ring-size`.
 #[map]
@@ -25,9 +25,21 @@ pub(crate) static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(STAT_S
 #[map]
 pub(crate) static NOTES: LruHashMap<u64, Note> = LruHashMap::with_max_entries(65_536, 0);
 
-/// Who closed what, for RSTs that come after the close.
+/// Who holds or held which connection; sized by `--owners`. User space seeds it.
 #[map]
-pub(crate) static CLOSERS: LruHashMap<Endpoints, Closer> = LruHashMap::with_max_entries(16_384, 0);
+pub(crate) static OWNERS: LruHashMap<Endpoints, Owner> = LruHashMap::with_max_entries(32_768, 0);
+
+/// Who connects which socket, by its address.
+#[map]
+pub(crate) static CONNECTING: LruHashMap<u64, Person> = LruHashMap::with_max_entries(8_192, 0);
+
+/// Who listens on which port. User space seeds it.
+#[map]
+pub(crate) static LISTENERS: LruHashMap<ListenerKey, Person> = LruHashMap::with_max_entries(4_096, 0);
+
+/// Connections that a listener leaves behind, by the task that closes it.
+#[map]
+pub(crate) static UNACCEPTED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1_024, 0);
 
 /// Observed process ids.
 #[map]

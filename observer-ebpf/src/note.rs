@@ -37,6 +37,8 @@ pub mod note_flag {
     pub const COUNTED: u8 = 1 << 1;
     /// The connection ended by a received RST, a timeout or a kill.
     pub const FAILED: u8 = 1 << 2;
+    /// The process that uses the connection is remembered.
+    pub const OWNED: u8 = 1 << 3;
 }
 
 /// What is remembered of a socket, from its birth or first act to `tcp_destroy_sock`. Key: its address.
@@ -60,7 +62,7 @@ pub struct Note {
 }
 
 /// Length of [`Endpoints`] in bytes.
-pub const CLOSER_KEY_LEN: usize = 40;
+pub const ENDPOINTS_LEN: usize = 40;
 
 /// The two ends of a connection, as seen from this host.
 #[repr(C)]
@@ -78,34 +80,79 @@ pub struct Endpoints {
     pub netns: u32,
 }
 
-const _: () = assert!(size_of::<Endpoints>() == CLOSER_KEY_LEN);
+const _: () = assert!(size_of::<Endpoints>() == ENDPOINTS_LEN);
 
-/// The process that closed a connection, for RSTs that come later in a softirq.
+/// A task: a process and one of its threads.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-pub struct Closer {
-    /// When, ns of CLOCK_BOOTTIME.
-    pub closed_ns: u64,
-    /// When the connection was established, likewise; 0 when not seen.
-    pub born_ns: u64,
-    /// `bpf_get_current_cgroup_id()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+pub struct Person {
+    /// `bpf_get_current_cgroup_id()`: cgroup v2 id; 0 when unknown.
     pub cgroup_id: u64,
-    /// Process id (`tgid`).
+    /// Process id (`tgid`); 0 when nobody is known.
     pub tgid: u32,
     /// Thread id.
     pub pid: u32,
     /// Real user id.
     pub uid: u32,
-    /// [`crate::record_flag`] bits that belong to the process.
+    /// [`person_flag`] bits.
     pub flags: u32,
     /// Name of the process (its leader), NUL-padded.
     pub comm: [u32; COMM_LEN / 4],
     /// Name of the thread, NUL-padded.
     pub thread: [u32; COMM_LEN / 4],
+}
+
+impl Person {
+    /// Nobody.
+    pub const NOBODY: Self = Self { cgroup_id: 0, tgid: 0, pid: 0, uid: 0, flags: 0, comm: [0; 4], thread: [0; 4] };
+}
+
+/// Bits of [`Person::flags`].
+pub mod person_flag {
+    /// The process was exiting.
+    pub const EXITING: u32 = 1;
+    /// The process filters name it.
+    pub const OBSERVED: u32 = 1 << 1;
+}
+
+/// Who holds or held a connection, for what happens to it in a softirq. Key: [`Endpoints`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+pub struct Owner {
+    /// Who.
+    pub who: Person,
+    /// When that process closed its end, ns of CLOCK_BOOTTIME; 0 while it has not.
+    pub closed_ns: u64,
+    /// When the connection was established, likewise; 0 when not seen.
+    pub born_ns: u64,
+    /// `tcp_sock.data_segs_in` when the FIN was sent.
+    pub segments: u32,
     /// [`Role`].
     pub role: u32,
+    /// [`owner_flag`] bits.
+    pub flags: u32,
     /// Keeps the size a multiple of eight.
     pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 24 && size_of::<Closer>() == 80);
+/// Bits of [`Owner::flags`].
+pub mod owner_flag {
+    /// `who` made the listener; nobody was seen to accept or use the connection.
+    pub const LISTENER: u32 = 1;
+    /// The connection ended with a RST, which was told.
+    pub const RESET: u32 = 1 << 1;
+    /// A RST to a segment that came too late was told.
+    pub const TOLD: u32 = 1 << 2;
+}
+
+/// Key of a listener's owner.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+pub struct ListenerKey {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Port, host byte order.
+    pub port: u32,
+}
+
+const _: () = assert!(size_of::<Note>() == 24 && size_of::<Person>() == 56 && size_of::<Owner>() == 88);

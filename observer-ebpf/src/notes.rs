@@ -1,11 +1,8 @@
-//! What is remembered between hooks: of a socket by its address, of a closer by the connection's ends.
+//! What is remembered of a socket between hooks, by its address.
 
-use observer_ebpf::{Closer, Endpoints, Note, Role, Stat};
+use observer_ebpf::{Note, Role, Stat};
 
-use crate::{
-    count::stat,
-    maps::{CLOSERS, NOTES},
-};
+use crate::{count::stat, maps::NOTES};
 
 /// Nothing known yet.
 pub(crate) const BLANK: Note =
@@ -30,25 +27,4 @@ pub(crate) fn put(key: u64, note: &Note) {
 #[inline(always)]
 pub(crate) fn forget(key: u64) {
     let _ = NOTES.remove(key);
-}
-
-/// Remembers who closed a connection.
-#[inline(always)]
-pub(crate) fn remember_closer(ends: &Endpoints, closer: &Closer) {
-    if CLOSERS.insert(ends, closer, 0).is_err() {
-        stat(Stat::NOTES_FULL);
-    }
-}
-
-/// These ends belong to another connection now, or to a closer that is not observed.
-#[inline(always)]
-pub(crate) fn forget_closer(ends: &Endpoints) {
-    let _ = CLOSERS.remove(ends);
-}
-
-/// Who closed this connection.
-#[inline(always)]
-pub(crate) fn closer_of(ends: &Endpoints) -> Option<&'static Closer> {
-    // SAFETY: values are written whole; a reader that meets a rewrite sees another closer of the same ends.
-    CLOSERS.get_ptr(ends).map(|closer| unsafe { &*closer })
 }

@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::note::Endpoints;
+use crate::note::{Endpoints, Person};
 
 /// TASK_COMM_LEN of the kernel.
 pub const COMM_LEN: usize = 16;
@@ -13,7 +13,7 @@ pub const COMM_LEN: usize = 16;
 pub const MAX_STACK_DEPTH: u32 = 64;
 
 /// Length of the head in bytes.
-pub const RECORD_LEN: usize = 168;
+pub const RECORD_LEN: usize = 304;
 
 /// What a record is about.
 pub struct Kind;
@@ -23,6 +23,8 @@ impl Kind {
     pub const CLOSE: u8 = 1;
     /// A RST outside a close.
     pub const RESET: u8 = 2;
+    /// A RST that came in.
+    pub const RECEIVED: u8 = 3;
 }
 
 /// How the process of a record was found.
@@ -35,6 +37,10 @@ impl Attribution {
     pub const CURRENT: u8 = 1;
     /// The task remembered as the closer of these endpoints.
     pub const CLOSER: u8 = 2;
+    /// The task remembered as the one that connected, accepted or reads.
+    pub const OWNER: u8 = 3;
+    /// The task remembered as the maker of the listener.
+    pub const LISTENER: u8 = 4;
 }
 
 /// Bits of [`Record::flags`]: facts.
@@ -43,8 +49,6 @@ pub mod record_flag {
     pub const FIN_RECEIVED: u32 = 1;
     /// This host sent a RST.
     pub const RESET_SENT: u32 = 1 << 1;
-    /// The process was exiting.
-    pub const EXITING: u32 = 1 << 2;
     /// Prediction and the kernel's reason disagreed.
     pub const DISAGREEMENT: u32 = 1 << 3;
 }
@@ -65,6 +69,16 @@ pub mod present {
     pub const ENDPOINTS: u32 = 1 << 6;
     /// `old_state`
     pub const STATE: u32 = 1 << 7;
+    /// `unacked_bytes`
+    pub const UNACKED: u32 = 1 << 8;
+    /// `unsent_bytes`
+    pub const UNSENT: u32 = 1 << 9;
+    /// `segment_bytes`
+    pub const SEGMENT: u32 = 1 << 10;
+    /// `reset_seq`
+    pub const RESET_SEQ: u32 = 1 << 11;
+    /// `unaccepted`
+    pub const UNACCEPTED: u32 = 1 << 12;
 }
 
 /// One finding.
@@ -77,22 +91,30 @@ pub struct Record {
     pub born_ns: u64,
     /// Time of the remembered close, likewise; 0 without one.
     pub closed_ns: u64,
-    /// cgroup v2 id of the process; 0 when unknown.
-    pub cgroup_id: u64,
     /// Payload bytes received in order (`tcp_sock.bytes_received` without the FIN).
     pub received_bytes: u64,
     /// Payload bytes sent once (`bytes_sent - bytes_retrans`).
     pub sent_bytes: u64,
     /// Addresses, ports and namespace.
     pub endpoints: Endpoints,
-    /// Process id (`tgid`); 0 when unknown.
-    pub tgid: u32,
-    /// Thread id.
-    pub pid: u32,
-    /// Real user id.
-    pub uid: u32,
+    /// The process, as `attribution` says.
+    pub process: Person,
+    /// Another process that held the connection.
+    pub owner: Person,
+    /// The peer's process, when it is of this host and namespace.
+    pub counterpart: Person,
     /// Bytes in the receive queue that the application never read.
     pub unread_bytes: u32,
+    /// Bytes written that the peer has not acknowledged (`write_seq - snd_una` without the FIN).
+    pub unacked_bytes: u32,
+    /// Of those, the ones never sent (`write_seq - snd_nxt` without the FIN).
+    pub unsent_bytes: u32,
+    /// Payload of the segment that a RST answers.
+    pub segment_bytes: u32,
+    /// Sequence number of the RST; for the RST to a SYN, which has none, the number it acknowledges.
+    pub reset_seq: u32,
+    /// Connections that the closed listener had not accepted.
+    pub unaccepted: u32,
     /// Smoothed round-trip time, µs.
     pub srtt_us: u32,
     /// `enum sk_rst_reason`, a number of the running kernel.
@@ -101,35 +123,33 @@ pub struct Record {
     pub flags: u32,
     /// [`present`] bits.
     pub present: u32,
-    /// Name of the process (its leader), NUL-padded.
-    pub comm: [u32; COMM_LEN / 4],
-    /// Name of the thread, NUL-padded.
-    pub thread: [u32; COMM_LEN / 4],
     /// [`Kind`].
     pub kind: u8,
     /// [`crate::Cause`].
     pub cause: u8,
     /// [`crate::Source`].
     pub source: u8,
-    /// [`Attribution`].
+    /// [`Attribution`] of `process`.
     pub attribution: u8,
+    /// [`Attribution`] of `owner`.
+    pub owner_attribution: u8,
+    /// [`Attribution`] of `counterpart`.
+    pub counterpart_attribution: u8,
     /// [`crate::Role`].
     pub role: u8,
-    /// TCP state before the act (`include/net/tcp_states.h`).
+    /// TCP state before the act.
     pub old_state: u8,
-    /// Keeps the next field aligned.
-    pub padding: u16,
-    /// Bytes of user stack after the head, eight a frame; negative errno when it could not be taken.
+    /// Bytes of user stack behind the head, eight a frame, the innermost first; negative errno when it could not be
+    /// taken.
     pub stack_bytes: i32,
     /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    pub padding: u32,
 }
 
 const _: () = {
     assert!(size_of::<Record>() == RECORD_LEN);
-    assert!(offset_of!(Record, endpoints) == 48);
-    assert!(offset_of!(Record, tgid) == 88);
-    assert!(offset_of!(Record, comm) == 120);
-    assert!(offset_of!(Record, kind) == 152);
-    assert!(offset_of!(Record, stack_bytes) == 160);
+    assert!(offset_of!(Record, endpoints) == 40);
+    assert!(offset_of!(Record, process) == 80);
+    assert!(offset_of!(Record, unread_bytes) == 248);
+    assert!(offset_of!(Record, kind) == 288);
 };

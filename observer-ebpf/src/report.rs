@@ -6,16 +6,19 @@ use aya_ebpf::{
     EbpfContext,
     helpers::{bpf_get_stack, bpf_ktime_get_boot_ns},
 };
-use observer_ebpf::{Attribution, Cause, Closer, Note, RECORD_LEN, Record, Stat, Total, present, record_flag};
+use observer_ebpf::{
+    Attribution, Cause, Endpoints, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag, present,
+    record_flag,
+};
 
 use crate::{
     count, filter,
     frozen::{offset, setting},
     maps::EVENTS,
-    notes,
+    owners,
     read::Reader,
     scratch::{self, Scratch},
-    sock::Sock,
+    sock::{Sock, tcp_state},
     task,
 };
 
@@ -54,80 +57,167 @@ pub(crate) fn describe<R: Reader>(record: &mut Record, sock: &Sock<R>, note: Opt
     }
 }
 
+/// Bytes that the process wrote and the peer did not acknowledge; the state before the act must be known.
+#[inline(always)]
+pub(crate) fn output_left<R: Reader>(record: &mut Record, sock: &Sock<R>) {
+    // A FIN that is not acknowledged has a number, but is no byte.
+    let fin = u32::from(matches!(record.old_state, tcp_state::FIN_WAIT1 | tcp_state::CLOSING | tcp_state::LAST_ACK));
+    if let Some(unacked) = sock.written_since(offset!(snd_una)) {
+        record.unacked_bytes = unacked.saturating_sub(fin);
+        record.present |= present::UNACKED;
+    }
+    if let Some(unsent) = sock.written_since(offset!(snd_nxt)) {
+        record.unsent_bytes = unsent.saturating_sub(fin);
+        record.present |= present::UNSENT;
+    }
+}
+
 /// Counts the act, and reports it if the filters agree.
 #[inline(always)]
 pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     // LLVM must not carry over what it knows of the record, or the verifier would not forget it.
     let scratch = core::hint::black_box(scratch);
     let by_current = scratch.by_current != 0;
+    let connecting = scratch.connecting;
     let record = &mut scratch.record;
+    let total = count(record);
+    // SAFETY: helper without arguments.
+    record.time_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let owner = owners::of(&record.endpoints);
+    let told = story(record, owner);
+    if !filter::cause(record.cause, record.unread_bytes) || filter::wants_story(record.cause) && !told {
+        return;
+    }
+    if !filter::connection(&record.endpoints) {
+        return;
+    }
+    let observed = if by_current {
+        task::current(&mut record.process);
+        record.attribution = Attribution::CURRENT;
+        // Whoever acts on an accepted connection may well be another process than made the listener.
+        if record.owner_attribution == Attribution::LISTENER && record.cause != Cause::ADMIN_KILL {
+            record.owner_attribution = Attribution::NONE;
+            record.owner.flags = 0;
+        }
+        (record.process.flags | record.owner.flags) & person_flag::OBSERVED != 0
+    } else if connecting != 0 {
+        connector(record, connecting)
+    } else {
+        move_owner(record)
+    };
+    if !observed {
+        return;
+    }
+    if record.process.tgid == record.owner.tgid {
+        record.owner_attribution = Attribution::NONE;
+    }
+    counterpart(record, &mut scratch.mirror);
+    submit(ctx, record, total, by_current);
+}
+
+/// Adds the act to the totals of its namespace and cause.
+#[inline(always)]
+fn count(record: &Record) -> Option<*mut Total> {
     let total = count::total(record.endpoints.netns, record.cause);
     if let Some(total) = total {
         // SAFETY: from a lookup.
         unsafe {
             count::add(&raw mut (*total).acts, 1);
             count::add(&raw mut (*total).resets, u64::from((record.flags / record_flag::RESET_SENT) & 1));
+            count::add(&raw mut (*total).answers, u64::from((record.present / present::SEGMENT) & 1));
             count::add(&raw mut (*total).unread_bytes, u64::from(record.unread_bytes));
         }
     }
     if record.flags & record_flag::DISAGREEMENT != 0 {
         count::stat(Stat::DISAGREEMENTS);
     }
-    if !filter::cause(record.cause, record.unread_bytes) || !filter::connection(&record.endpoints) {
-        return;
-    }
-    if by_current {
-        task::current(&mut scratch.who);
-        if !filter::process(&scratch.who) {
-            return;
-        }
-        record.attribution = Attribution::CURRENT;
-    } else if let Some(closer) = notes::closer_of(&record.endpoints) {
-        // Closers passed the process filters when they were remembered.
-        record.attribution = Attribution::CLOSER;
-        record.closed_ns = closer.closed_ns;
-        // The note of the socket, if it still is one, went with `tcp_done()`.
-        record.born_ns = closer.born_ns;
-        record.role = closer.role as u8;
-        scratch.who = *closer;
-    } else if filter::asks_for_process() {
-        count::stat(Stat::UNATTRIBUTED);
-        return;
-    } else {
-        scratch.who = NOBODY;
-    }
-    let who = &scratch.who;
-    record.cgroup_id = who.cgroup_id;
-    record.tgid = who.tgid;
-    record.pid = who.pid;
-    record.uid = who.uid;
-    record.comm = who.comm;
-    record.thread = who.thread;
-    record.flags |= who.flags & record_flag::EXITING;
-    // SAFETY: helper without arguments.
-    record.time_ns = unsafe { bpf_ktime_get_boot_ns() };
-    submit(ctx, record, total, by_current);
+    total
 }
 
-const NOBODY: Closer = Closer {
-    closed_ns: 0,
-    born_ns: 0,
-    cgroup_id: 0,
-    tgid: 0,
-    pid: 0,
-    uid: 0,
-    flags: 0,
-    comm: [0; 4],
-    thread: [0; 4],
-    role: 0,
-    padding: 0,
-};
+/// Takes over what is remembered of the connection, and notes that it has been reset. True for the first RST to a
+/// segment that came after a process had closed its end in order.
+#[inline(always)]
+fn story(record: &mut Record, owner: Option<&mut Owner>) -> bool {
+    let Some(owner) = owner else { return false };
+    record.owner = owner.who;
+    record.owner_attribution = owners::attribution(owner);
+    record.closed_ns = owner.closed_ns;
+    if record.born_ns == 0 {
+        record.born_ns = owner.born_ns;
+        record.role = owner.role as u8;
+    }
+    let fresh = owner.closed_ns != 0 && owner.flags & (owner_flag::RESET | owner_flag::TOLD) == 0;
+    if record.present & present::SEGMENT != 0 {
+        owner.flags |= owner_flag::TOLD;
+    } else if record.flags & record_flag::RESET_SENT != 0 {
+        owner.flags |= owner_flag::RESET;
+        if owner.closed_ns == 0 {
+            owner.closed_ns = record.time_ns;
+        }
+    }
+    fresh
+}
+
+/// A socket that connects is not in the map of connections yet.
+#[inline(always)]
+fn connector(record: &mut Record, key: u64) -> bool {
+    // An earlier connection of the same ends is another story.
+    record.owner_attribution = Attribution::NONE;
+    record.closed_ns = 0;
+    if let Some(who) = owners::connector_of(key) {
+        record.process = *who;
+        record.attribution = Attribution::OWNER;
+        return record.process.flags & person_flag::OBSERVED != 0;
+    }
+    count::stat(Stat::UNKNOWN_OWNERS);
+    unattributed()
+}
+
+/// What happens in a softirq is the owner's story.
+#[inline(always)]
+fn move_owner(record: &mut Record) -> bool {
+    if record.owner_attribution != Attribution::NONE {
+        record.process = record.owner;
+        record.attribution = record.owner_attribution;
+        return record.process.flags & person_flag::OBSERVED != 0;
+    }
+    if record.cause != Cause::NO_SOCKET {
+        count::stat(Stat::UNKNOWN_OWNERS);
+    }
+    unattributed()
+}
+
+/// Whether to report what nobody is known for.
+#[inline(always)]
+fn unattributed() -> bool {
+    if filter::asks_for_process() {
+        count::stat(Stat::UNATTRIBUTED);
+        return false;
+    }
+    true
+}
+
+/// The peer's process, when it is in the same namespace.
+#[inline(always)]
+fn counterpart(record: &mut Record, mirror: &mut Endpoints) {
+    *mirror = Endpoints {
+        local: record.endpoints.peer,
+        peer: record.endpoints.local,
+        local_port: record.endpoints.peer_port,
+        peer_port: record.endpoints.local_port,
+        netns: record.endpoints.netns,
+    };
+    if let Some(other) = owners::of(mirror) {
+        record.counterpart = other.who;
+        record.counterpart_attribution = owners::attribution(other);
+    }
+}
 
 /// Offers the record to the ring. A failed reservation is counted under its namespace and cause.
 #[inline(always)]
 fn submit(ctx: &impl EbpfContext, record: &Record, total: Option<*mut Total>, by_current: bool) {
     // A task that is exiting has given up its memory: there is no user stack to take.
-    let with_stack = setting!(stack_depth) > 0 && by_current && record.flags & record_flag::EXITING == 0;
+    let with_stack = setting!(stack_depth) > 0 && by_current && record.process.flags & person_flag::EXITING == 0;
     let written = if with_stack { write_with_stack(ctx, record) } else { write(record) };
     if let Some(total) = total {
         // SAFETY: from a lookup.
@@ -202,27 +292,28 @@ pub(crate) fn clean_close<R: Reader>(
     scratch.release();
 }
 
-/// Remembers the running task as the closer of the connection, if it is observed.
+/// Remembers the running task as the closer of the connection; after a half-close, as its owner.
 #[inline(always)]
 pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&Note>) {
+    if !filter::netns(sock.common.netns()) {
+        return;
+    }
     let Some(scratch) = scratch::take(story) else { return };
     scratch.record.endpoints = sock.endpoints();
-    scratch.who.born_ns = 0;
-    scratch.who.role = 0;
-    scratch.who.padding = 0;
+    let owner = &mut scratch.owner;
+    owner.born_ns = 0;
+    owner.role = 0;
     if let Some(note) = note {
-        scratch.who.born_ns = note.born_ns;
-        scratch.who.role = u32::from(note.role);
+        owner.born_ns = note.born_ns;
+        owner.role = u32::from(note.role);
     }
+    owner.flags = 0;
+    owner.padding = 0;
+    owner.segments = sock.tcp_field(offset!(data_segs_in)).unwrap_or(0);
+    // SAFETY: helper without arguments.
+    owner.closed_ns = if sock.shut_down() { unsafe { bpf_ktime_get_boot_ns() } } else { 0 };
     let scratch = core::hint::black_box(scratch);
-    if filter::netns(scratch.record.endpoints.netns) {
-        task::current(&mut scratch.who);
-        if filter::process(&scratch.who) {
-            notes::remember_closer(&scratch.record.endpoints, &scratch.who);
-        } else {
-            // Whoever had closed an earlier connection of these ends has nothing to do with this one.
-            notes::forget_closer(&scratch.record.endpoints);
-        }
-    }
+    task::current(&mut scratch.owner.who);
+    owners::put(&scratch.record.endpoints, &scratch.owner);
     scratch.release();
 }

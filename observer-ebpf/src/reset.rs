@@ -2,64 +2,65 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Kind, Note, Record, Source, candidate, note_flag, present, record_flag};
 
 use crate::{
-    frozen, notes,
-    read::Direct,
+    frozen::{self, offset},
+    notes, owners,
+    read::{Direct, Reader},
     report,
-    scratch::{self, story},
+    scratch::{self, Scratch, story},
     segment,
     sock::{Common, Sock, tcp_state},
 };
 
 /// What the socket alone says of a RST.
-struct Prediction {
+pub(crate) struct Prediction {
     cause: u8,
-    /// The running task made it.
+    /// The running task made it; in a softirq it is a bystander.
     by_current: bool,
 }
-
-/// In a softirq, the running task is a bystander.
-const UNKNOWN: Prediction = Prediction { cause: Cause::UNCLASSIFIED, by_current: false };
 
 /// `tcp_send_reset(sk, skb, reason)`: `sk` may be null or a minisocket, `skb` is null for an active reset.
 #[inline(always)]
 pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: *const c_void, reason: Option<u32>) {
     let Some(scratch) = scratch::take(story::RESET) else { return };
     let record = &mut scratch.record;
-    record.flags = record_flag::RESET_SENT;
     // Hidden from LLVM, which would test both pointers at once: "R4 pointer |= pointer prohibited".
     let active = core::hint::black_box(skb.is_null());
     let prediction = if sk.is_null() {
-        without_socket(record, skb)
+        if skb.is_null() { None } else { Some(without_socket::<Direct>(record, skb)) }
     } else if active {
         active_reset(record, sk, reason)
     } else {
         answer(record, sk, skb)
     };
     if let Some(prediction) = prediction {
-        judge(record, prediction.cause, reason);
-        if !active {
-            record.kind = Kind::RESET;
-        }
-        debug!(
-            ctx,
-            "reset: active {} predicted {} cause {} reason {}",
-            u8::from(active),
-            prediction.cause,
-            record.cause,
-            record.reason
-        );
-        scratch.by_current = u32::from(prediction.by_current);
-        report::send(ctx, scratch);
+        conclude(ctx, scratch, &prediction, reason);
         if active {
             settle(sk as u64, scratch.record.kind);
         }
     }
     scratch.release();
+}
+
+/// Weighs the prediction, and sends the finding on its way.
+#[inline(always)]
+pub(crate) fn conclude(ctx: &impl EbpfContext, scratch: &mut Scratch, prediction: &Prediction, reason: Option<u32>) {
+    let record = &mut scratch.record;
+    record.flags |= record_flag::RESET_SENT;
+    judge(record, prediction.cause, prediction.by_current, reason);
+    debug!(ctx, "reset: predicted {} cause {} reason {}", prediction.cause, record.cause, record.reason);
+    if record.cause == Cause::LISTENER_CLOSE
+        && let Some(count) = owners::unaccepted(bpf_get_current_pid_tgid())
+    {
+        record.unaccepted = count;
+        record.present |= present::UNACCEPTED;
+    }
+    scratch.by_current = u32::from(prediction.by_current);
+    report::send(ctx, scratch);
 }
 
 /// `tcp_send_active_reset()`: inside a close, a disconnect, a kill, a listener's end or a timer.
@@ -75,6 +76,11 @@ fn active_reset(record: &mut Record, sk: *const c_void, reason: Option<u32>) -> 
         _ if state == tcp_state::CLOSE => 0, // the state before it is not known here
         _ => state,
     };
+    report::output_left(record, &sock);
+    if let Some(next) = sock.tcp_field::<u32>(offset!(snd_nxt)) {
+        record.reset_seq = next;
+        record.present |= present::RESET_SEQ;
+    }
     Some(predict(&sock, state, note.as_deref(), record.unread_bytes, reason))
 }
 
@@ -82,12 +88,7 @@ fn active_reset(record: &mut Record, sk: *const c_void, reason: Option<u32>) -> 
 #[inline(always)]
 fn predict(sock: &Sock<Direct>, state: u8, note: Option<&Note>, unread: u32, reason: Option<u32>) -> Prediction {
     if !sock.owned() {
-        // `inet_csk_listen_stop()` resets children that never had a file, in the context of the listener's closer.
-        // Timers work on sockets in any other state.
-        if state == tcp_state::CLOSE && !sock.has_file() && !sock.orphaned() {
-            return Prediction { cause: Cause::LISTENER_CLOSE, by_current: true };
-        }
-        return UNKNOWN;
+        return from_softirq(sock, state);
     }
     let cause = if state != tcp_state::CLOSE {
         Cause::ADMIN_KILL // `tcp_abort()` alone resets before it changes the state
@@ -105,6 +106,23 @@ fn predict(sock: &Sock<Direct>, state: u8, note: Option<&Note>, unread: u32, rea
         of_candidates(candidates, reason)
     };
     Prediction { cause, by_current: true }
+}
+
+/// No process works on the socket: the end of a listener, or a timer.
+#[inline(always)]
+fn from_softirq(sock: &Sock<Direct>, state: u8) -> Prediction {
+    if sock.orphaned() {
+        // `tcp_keepalive_timer()` ends an orphan in FIN_WAIT2, `tcp_out_of_resources()` any other.
+        let waited = state == tcp_state::FIN_WAIT2;
+        let cause = if waited { Cause::LINGER2_TIMEOUT } else { Cause::OUT_OF_MEMORY };
+        return Prediction { cause, by_current: false };
+    }
+    if state == tcp_state::CLOSE && !sock.has_file() {
+        // `inet_csk_listen_stop()` resets children that never had a file, in the context of the listener's closer.
+        return Prediction { cause: Cause::LISTENER_CLOSE, by_current: true };
+    }
+    let cause = if sock.keeps_alive() { Cause::KEEPALIVE_TIMEOUT } else { Cause::UNCLASSIFIED };
+    Prediction { cause, by_current: false }
 }
 
 /// The first candidate in the kernel's order that the kernel's reason allows; the first one where it allows none.
@@ -137,7 +155,7 @@ fn lowest(mask: u32) -> u8 {
 
 /// Sets prediction against the kernel's reason: the reason wins, a disagreement is kept.
 #[inline(always)]
-fn judge(record: &mut Record, predicted: u8, reason: Option<u32>) {
+fn judge(record: &mut Record, predicted: u8, by_current: bool, reason: Option<u32>) {
     let mask = reason.map_or(0, frozen::reason_causes);
     if let Some(reason) = reason {
         record.reason = reason;
@@ -158,7 +176,7 @@ fn judge(record: &mut Record, predicted: u8, reason: Option<u32>) {
         | Cause::bit(Cause::CLOSE_PHANTOM)
         | Cause::bit(Cause::LINGER_ZERO)
         | Cause::bit(Cause::LINGER2_TIMEOUT);
-    record.kind = if CLOSES & Cause::bit(record.cause) != 0 { Kind::CLOSE } else { Kind::RESET };
+    record.kind = if by_current && CLOSES & Cause::bit(record.cause) != 0 { Kind::CLOSE } else { Kind::RESET };
     if record.old_state != 0 {
         record.present |= present::STATE;
     }
@@ -183,33 +201,47 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     let state = common.state();
     if state == tcp_state::LISTEN {
         // A listener has no peer: the segment has. It has lost its device already, the listener knows the namespace.
-        let prediction = without_socket(record, skb);
+        without_socket::<Direct>(record, skb);
         record.endpoints.netns = common.netns();
-        return prediction;
+        return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false });
     }
     if matches!(state, tcp_state::TIME_WAIT | tcp_state::NEW_SYN_RECV) {
-        record.old_state = state;
-        record.endpoints = common.endpoints(common.num());
-        record.present |= present::ENDPOINTS;
-        let late = state == tcp_state::TIME_WAIT;
-        let cause = if late { Cause::DATA_AFTER_TIMEWAIT } else { Cause::UNCLASSIFIED };
-        return Some(Prediction { cause, by_current: false });
+        return Some(to_minisocket::<Direct>(record, sk, skb));
     }
     let sock = Sock::<Direct>::new(sk)?;
     report::describe(record, &sock, notes::get(sock.key()).as_deref());
-    let cause = if sock.orphaned() || sock.shut_down() { Cause::DATA_AFTER_CLOSE } else { Cause::UNCLASSIFIED };
+    report::output_left(record, &sock);
+    segment::describe::<Direct>(record, skb);
+    let cause = if !sock.refuses_data() {
+        Cause::BAD_SEGMENT
+    } else if sock.skips_fin_wait2() && sock.orphaned() && record.unacked_bytes == 0 {
+        Cause::LINGER2_TIMEOUT // the FIN was acknowledged, and there is to be no FIN_WAIT2
+    } else {
+        Cause::DATA_AFTER_CLOSE
+    };
     Some(Prediction { cause, by_current: false })
+}
+
+/// A RST that answers a segment to a minisocket: the remains of a connection, or the beginning of one.
+#[inline(always)]
+pub(crate) fn to_minisocket<R: Reader>(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Prediction {
+    let common = Common::<R>::new(sk);
+    record.old_state = common.state();
+    record.endpoints = common.endpoints(common.num());
+    record.present |= present::ENDPOINTS;
+    segment::describe::<R>(record, skb);
+    let late = record.old_state == tcp_state::TIME_WAIT;
+    let cause = if late { Cause::DATA_AFTER_TIMEWAIT } else { Cause::BAD_SEGMENT };
+    Prediction { cause, by_current: false }
 }
 
 /// A RST that answers a segment for which there is no connection.
 #[inline(always)]
-fn without_socket(record: &mut Record, skb: *const c_void) -> Option<Prediction> {
-    if skb.is_null() {
-        return None;
-    }
-    if segment::endpoints(record, skb) {
+pub(crate) fn without_socket<R: Reader>(record: &mut Record, skb: *const c_void) -> Prediction {
+    if segment::endpoints::<R>(record, skb) {
         record.present |= present::ENDPOINTS;
     }
-    record.endpoints.netns = segment::netns(skb);
-    Some(UNKNOWN)
+    record.endpoints.netns = segment::netns::<R>(skb);
+    segment::describe::<R>(record, skb);
+    Prediction { cause: Cause::NO_SOCKET, by_current: false }
 }

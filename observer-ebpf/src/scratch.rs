@@ -5,7 +5,7 @@
 //! million instructions where it now walks some thousands.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use observer_ebpf::{Attribution, Closer, Endpoints, Kind, Record, Source, Stat};
+use observer_ebpf::{Attribution, Endpoints, Kind, Owner, Person, Record, Source, Stat};
 
 use crate::count;
 
@@ -15,7 +15,10 @@ pub(crate) mod story {
     pub(crate) const STATE: u32 = 1;
     pub(crate) const RESET: u32 = 2;
     pub(crate) const DESTROY: u32 = 3;
-    pub(super) const COUNT: u32 = 4;
+    pub(crate) const ACCEPT: u32 = 4;
+    pub(crate) const RECEIVED: u32 = 5;
+    pub(crate) const ANSWER: u32 = 6;
+    pub(super) const COUNT: u32 = 7;
 }
 
 /// Runs of one program that may be under way on a CPU: kernels before 5.19 let a softirq start a tracepoint program
@@ -28,10 +31,14 @@ pub(crate) struct Scratch {
     busy: u32,
     /// 1 when the running task made the act.
     pub(crate) by_current: u32,
+    /// Address of a socket that connects: its connector is the process; 0 for any other.
+    pub(crate) connecting: u64,
     /// The finding.
     pub(crate) record: Record,
-    /// Its process.
-    pub(crate) who: Closer,
+    /// An owner on its way into the map.
+    pub(crate) owner: Owner,
+    /// The connection as its peer sees it.
+    pub(crate) mirror: Endpoints,
 }
 
 #[map]
@@ -52,6 +59,7 @@ pub(crate) fn take(story: u32) -> Option<&'static mut Scratch> {
     };
     scratch.busy = 1;
     scratch.by_current = 0;
+    scratch.connecting = 0;
     scratch.record = BLANK;
     Some(scratch)
 }
@@ -76,27 +84,30 @@ const BLANK: Record = Record {
     time_ns: 0,
     born_ns: 0,
     closed_ns: 0,
-    cgroup_id: 0,
     received_bytes: 0,
     sent_bytes: 0,
     endpoints: Endpoints { local: [0; 4], peer: [0; 4], local_port: 0, peer_port: 0, netns: 0 },
-    tgid: 0,
-    pid: 0,
-    uid: 0,
+    process: Person::NOBODY,
+    owner: Person::NOBODY,
+    counterpart: Person::NOBODY,
     unread_bytes: 0,
+    unacked_bytes: 0,
+    unsent_bytes: 0,
+    segment_bytes: 0,
+    reset_seq: 0,
+    unaccepted: 0,
     srtt_us: 0,
     reason: 0,
     flags: 0,
     present: 0,
-    comm: [0; 4],
-    thread: [0; 4],
     kind: Kind::CLOSE,
     cause: 0,
     source: Source::PREDICTED,
     attribution: Attribution::NONE,
+    owner_attribution: Attribution::NONE,
+    counterpart_attribution: Attribution::NONE,
     role: 0,
     old_state: 0,
-    padding: 0,
     stack_bytes: 0,
-    reserved: 0,
+    padding: 0,
 };

@@ -46,6 +46,9 @@ pub struct Settings {
     pub filters: u32,
     /// Causes to report, one bit each ([`crate::Cause::bit`]).
     pub causes: u32,
+    /// Causes to report only when they have a story: the process that had closed the connection in order, once a
+    /// connection.
+    pub storied: u32,
     /// Least number of unread bytes to report.
     pub min_unread: u32,
     /// Frames of a user stack to record, 0 to 64.
@@ -66,6 +69,8 @@ pub struct Settings {
     pub sock_done: u32,
     /// Bit of SOCK_LINGER in `sk_flags`.
     pub sock_linger: u32,
+    /// Bit of SOCK_KEEPOPEN in `sk_flags`.
+    pub sock_keepopen: u32,
     /// Byte offset of `tcp_sock.repair`, a bit field; [`crate::ABSENT`] when unknown.
     pub repair_offset: u32,
     /// Mask of `repair` in that byte.

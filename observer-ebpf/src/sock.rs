@@ -195,6 +195,24 @@ impl<R: Reader> Sock<R> {
         self.common.load::<u8>(offset!(sk_shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK
     }
 
+    /// `RCV_SHUTDOWN`: the receiving direction is shut down.
+    #[inline(always)]
+    pub(crate) fn refuses_data(&self) -> bool {
+        self.common.load::<u8>(offset!(sk_shutdown)) & 1 != 0
+    }
+
+    /// SO_KEEPALIVE.
+    #[inline(always)]
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.flag(setting!(sock_keepopen))
+    }
+
+    /// `rcv_nxt`: the sequence number that a RST must have to be taken.
+    #[inline(always)]
+    pub(crate) fn next_expected(&self) -> u32 {
+        self.tcp(offset!(rcv_nxt))
+    }
+
     /// An error waits to be told, as after a received RST.
     #[inline(always)]
     pub(crate) fn failed(&self) -> bool {
@@ -250,6 +268,13 @@ impl<R: Reader> Sock<R> {
             )
         };
         end_seq.wrapping_sub(seq) > u32::from(flags & 1) // TCPHDR_FIN
+    }
+
+    /// Distance from one of the socket's sequence numbers to `write_seq`; 0 when it is beyond.
+    #[inline(always)]
+    pub(crate) fn written_since(&self, offset: u32) -> Option<u32> {
+        let written = self.tcp_field::<u32>(offset!(write_seq))?.wrapping_sub(self.tcp_field(offset)?);
+        Some(if written > i32::MAX as u32 { 0 } else { written })
     }
 
     /// Reasons for which `__tcp_close()` may send a RST, decided as it decides.

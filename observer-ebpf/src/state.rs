@@ -1,14 +1,14 @@
-//! A socket changes state: `inet_sock_set_state`, in any context. Births are noted in every plan; where no
-//! function may be hooked, closes are seen here as well.
+//! A socket changes state: `inet_sock_set_state`, in any context. Births are seen here in every plan; where
+//! no function may be hooked, closes are as well.
 
 use core::ffi::c_void;
 
-use aya_ebpf::{helpers::bpf_ktime_get_boot_ns, programs::BtfTracePointContext};
+use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
-use observer_ebpf::{Note, Role, candidate, note_flag};
+use observer_ebpf::{Note, candidate, note_flag};
 
 use crate::{
-    close,
+    birth, close,
     frozen::setting,
     notes,
     read::Direct,
@@ -22,7 +22,10 @@ use crate::{
 pub(crate) fn on_set_state(ctx: &BtfTracePointContext, sk: *const c_void, old: u32, new: u32) {
     let (old, new) = (old as u8, new as u8);
     match new {
-        tcp_state::ESTABLISHED => on_established(sk, old),
+        tcp_state::SYN_SENT => birth::on_connect(sk),
+        tcp_state::LISTEN => birth::on_listen(sk),
+        tcp_state::ESTABLISHED => birth::on_established(sk, old),
+        tcp_state::CLOSE if old == tcp_state::LISTEN => birth::on_listener_closed(sk),
         tcp_state::CLOSE => on_closed(ctx, sk, old),
         tcp_state::FIN_WAIT1 | tcp_state::FIN_WAIT2 | tcp_state::LAST_ACK | tcp_state::CLOSING => {
             on_closing(ctx, sk, old, new);
@@ -31,26 +34,11 @@ pub(crate) fn on_set_state(ctx: &BtfTracePointContext, sk: *const c_void, old: u
     }
 }
 
-#[inline(always)]
-fn on_established(sk: *const c_void, old: u8) {
-    let role = match old {
-        tcp_state::SYN_SENT => Role::CLIENT,
-        tcp_state::SYN_RECV => Role::SERVER,
-        _ => return,
-    };
-    let Some(sock) = Sock::<Direct>::new(sk) else { return };
-    // SAFETY: helper without arguments.
-    let born_ns = unsafe { bpf_ktime_get_boot_ns() };
-    notes::put(sock.key(), &Note { born_ns, role, ..notes::BLANK });
-    // Whoever closed an earlier connection of these ends has nothing to do with this one.
-    notes::forget_closer(&sock.endpoints());
-}
-
 /// The state becomes CLOSE at once: a close that resets, a disconnect, a received RST, or the last step of an
 /// orderly end. Only a close has the lock, both directions shut down, a file still, and no error.
 #[inline(always)]
 fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
-    if matches!(old, tcp_state::CLOSE | tcp_state::LISTEN | tcp_state::SYN_SENT) {
+    if matches!(old, tcp_state::CLOSE | tcp_state::SYN_SENT) {
         return;
     }
     let Some(sock) = Sock::<Direct>::new(sk) else { return };

@@ -4,11 +4,12 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task,
-    bpf_get_current_task_btf, bpf_get_current_uid_gid, bpf_ktime_get_boot_ns,
+    bpf_get_current_task_btf, bpf_get_current_uid_gid,
 };
-use observer_ebpf::{ABSENT, Closer, TaskAccess, record_flag};
+use observer_ebpf::{ABSENT, Person, TaskAccess, person_flag};
 
 use crate::{
+    filter,
     frozen::{offset, setting},
     read::{Direct, Probe, Reader},
     sock::Pointer,
@@ -17,39 +18,39 @@ use crate::{
 /// `PF_EXITING` of `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
-/// Fills in the running task, as the closer of something, now.
+/// Fills in the running task.
 #[inline(always)]
-pub(crate) fn current(closer: &mut Closer) {
+pub(crate) fn current(who: &mut Person) {
     let ids = bpf_get_current_pid_tgid();
-    // SAFETY: helpers without arguments.
-    unsafe {
-        closer.closed_ns = bpf_ktime_get_boot_ns();
-        closer.cgroup_id = bpf_get_current_cgroup_id();
-    }
-    closer.tgid = (ids >> 32) as u32;
-    closer.pid = ids as u32;
-    closer.uid = bpf_get_current_uid_gid() as u32;
-    closer.flags = 0;
-    closer.thread = words(bpf_get_current_comm().unwrap_or_default());
-    closer.comm = closer.thread; // stands in where the leader cannot be read
+    // SAFETY: helper without arguments.
+    who.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    who.tgid = (ids >> 32) as u32;
+    who.pid = ids as u32;
+    who.uid = bpf_get_current_uid_gid() as u32;
+    who.flags = 0;
+    who.thread = words(bpf_get_current_comm().unwrap_or_default());
+    who.comm = who.thread; // stands in where the leader cannot be read
     let access = setting!(task_access);
     if access == TaskAccess::BTF {
         // SAFETY: helper without arguments; a BTF pointer that the verifier follows.
-        look_at::<Direct>(unsafe { bpf_get_current_task_btf() }.cast_const().cast(), closer);
+        look_at::<Direct>(unsafe { bpf_get_current_task_btf() }.cast_const().cast(), who);
     } else if access == TaskAccess::PROBE {
         // SAFETY: helper without arguments.
-        look_at::<Probe>(unsafe { bpf_get_current_task() } as *const c_void, closer);
+        look_at::<Probe>(unsafe { bpf_get_current_task() } as *const c_void, who);
+    }
+    if filter::process(who) {
+        who.flags |= person_flag::OBSERVED;
     }
 }
 
 /// Fills in what only `struct task_struct` tells.
 #[inline(always)]
-fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
+fn look_at<R: Reader>(task: *const c_void, who: &mut Person) {
     if offset!(task_flags) != ABSENT {
         // SAFETY: the running task.
         let flags: u32 = unsafe { R::load(task, offset!(task_flags)) };
         if flags & PF_EXITING != 0 {
-            closer.flags |= record_flag::EXITING;
+            who.flags |= person_flag::EXITING;
         }
     }
     if offset!(task_leader) != ABSENT && offset!(task_comm) != ABSENT {
@@ -60,7 +61,7 @@ fn look_at<R: Reader>(task: *const c_void, closer: &mut Closer) {
         }
         let comm = offset!(task_comm);
         // SAFETY: as above; TASK_COMM_LEN is 16 on every kernel.
-        closer.comm = padded(unsafe {
+        who.comm = padded(unsafe {
             [R::load(leader, comm), R::load(leader, comm + 4), R::load(leader, comm + 8), R::load(leader, comm + 12)]
         });
     }

@@ -20,6 +20,8 @@ pub struct Total {
     pub acts: u64,
     /// Acts with which this host sent a RST.
     pub resets: u64,
+    /// Acts that answered a segment.
+    pub answers: u64,
     /// Bytes left unread, summed.
     pub unread_bytes: u64,
     /// Acts that passed the filters and were offered to the ring.
@@ -42,9 +44,11 @@ impl Stat {
     pub const NOTES_FULL: u32 = 3;
     /// Children that could not be followed: the map of process ids was full.
     pub const PIDS_FULL: u32 = 4;
+    /// RSTs outside a process's own act whose connection nobody is remembered for.
+    pub const UNKNOWN_OWNERS: u32 = 5;
     /// Runs given up since two runs of the same program were under way on the CPU.
-    pub const NESTED: u32 = 5;
+    pub const NESTED: u32 = 6;
 }
 
 /// Number of statistics.
-pub const STAT_SLOTS: u32 = 6;
+pub const STAT_SLOTS: u32 = 7;

@@ -55,8 +55,8 @@ causes! {
     DataAfterTimewait = DATA_AFTER_TIMEWAIT;
     /// Keep-alive probes went unanswered (TCPAbortOnTimeout).
     KeepaliveTimeout = KEEPALIVE_TIMEOUT;
-    /// No socket for the segment: a closed port, or data long after the close (no counter). Reported only when asked
-    /// for with `--cause no_socket`.
+    /// No socket for the segment: a closed port, or data long after the close (no counter). Reported once for a
+    /// connection that a process of this host had closed in order; all of them only with `--cause no_socket`.
     NoSocket = NO_SOCKET;
     /// A segment that fits no state: bad ACK, SYN or flags.
     BadSegment = BAD_SEGMENT;
@@ -66,6 +66,10 @@ causes! {
     Unclassified = UNCLASSIFIED;
     /// An orderly close, reported with `--all-closes`.
     Clean = CLEAN;
+    /// The peer reset the connection.
+    ResetByPeer = RESET_BY_PEER;
+    /// The peer answered the SYN with a RST: nothing listens there, or a firewall refuses.
+    ConnectionRefused = CONNECTION_REFUSED;
 }
 
 impl Cause {

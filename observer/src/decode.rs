@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use observer_ebpf::{
-    Attribution as AttributionCode, COMM_LEN, Endpoints, Kind, RECORD_LEN, Record, Role as RoleCode, Source, present,
-    record_flag,
+    Attribution as AttributionCode, COMM_LEN, Endpoints, Kind, Person, RECORD_LEN, Record, Role as RoleCode, Source,
+    person_flag, present, record_flag,
 };
 use thiserror::Error;
 use zerocopy::FromBytes as _;
@@ -13,11 +13,13 @@ use crate::{
     cause::Cause,
     clock::Clock,
     event::{
-        AddressType, Attribution, Body, CauseSource, Cgroup, Endpoint, Event, Finding, Host, Network, Process, Role,
-        SCHEMA, Stack, Tcp, Thread, User,
+        AddressType, Attribution, Body, CauseSource, Cgroup, Endpoint, Event, Finding, Host, Listener, Network,
+        Process, Role, SCHEMA, Stack, Tcp, Thread, User,
     },
+    judge,
     kernel::Reasons,
     message,
+    severity::Severity,
 };
 
 /// Why bytes are no record.
@@ -50,19 +52,29 @@ impl Decoder<'_> {
     pub fn decode(&self, bytes: &[u8], seq: u64) -> Result<Event, Malformed> {
         let (record, rest) = Record::read_from_prefix(bytes).map_err(|_| Malformed::Short(bytes.len()))?;
         let cause = Cause::of(record.cause).ok_or(Malformed::Code("cause", record.cause))?;
-        let finding = Finding {
+        let cgroup = record.process.cgroup_id;
+        let mut finding = Finding {
             cause,
             cause_source: source(record.source)?,
-            process: process(&record)?,
-            cgroup: (record.cgroup_id != 0).then_some(Cgroup { id: record.cgroup_id }),
+            severity: Severity::default(),
+            process: process(&record.process, record.attribution)?,
+            owner: process(&record.owner, record.owner_attribution)?,
+            counterpart: process(&record.counterpart, record.counterpart_attribution)?,
+            cgroup: (cgroup != 0).then_some(Cgroup { id: cgroup }),
             network: network(&record),
             tcp: self.tcp(&record),
+            listener: has(&record, present::UNACCEPTED).then_some(Listener { unaccepted: record.unaccepted }),
             stack: stack(&record, rest)?,
         };
+        if record.attribution != AttributionCode::CURRENT {
+            finding.owner = None; // it is the process
+        }
+        finding.severity = judge::severity(&finding);
         let finding = Box::new(finding);
         let body = match record.kind {
             Kind::CLOSE => Body::Close(finding),
             Kind::RESET => Body::ResetSent(finding),
+            Kind::RECEIVED => Body::ResetReceived(finding),
             other => return Err(Malformed::Code("kind", other)),
         };
         Ok(Event {
@@ -76,22 +88,52 @@ impl Decoder<'_> {
     }
 
     fn tcp(&self, record: &Record) -> Tcp {
-        let has = |bit: u32| record.present & bit != 0;
+        let has = |bit: u32| has(record, bit);
         let is = |bit: u32| record.flags & bit != 0;
         Tcp {
             state: has(present::STATE).then(|| state_name(record.old_state)),
             unread_bytes: has(present::UNREAD).then_some(record.unread_bytes),
+            unacked_bytes: has(present::UNACKED).then_some(record.unacked_bytes),
+            unsent_bytes: has(present::UNSENT).then_some(record.unsent_bytes),
+            segment_bytes: has(present::SEGMENT).then_some(record.segment_bytes),
             received_bytes: has(present::RECEIVED).then_some(record.received_bytes),
             sent_bytes: has(present::SENT).then_some(record.sent_bytes),
             srtt_us: has(present::SRTT).then_some(record.srtt_us),
             duration_ms: milliseconds(record.born_ns, record.time_ns),
-            closed_ms_ago: milliseconds(record.closed_ns, record.time_ns),
+            closed_ms_ago: milliseconds(record.closed_ns, record.time_ns)
+                .filter(|_| record.attribution == AttributionCode::CLOSER),
             fin_received: has(present::UNREAD).then_some(is(record_flag::FIN_RECEIVED)),
             reset_sent: is(record_flag::RESET_SENT),
+            reset_id: reset_id(record),
             kernel_reason: has(present::REASON).then(|| self.reasons.name(record.reason)),
             disagreement: is(record_flag::DISAGREEMENT).then_some(true),
         }
     }
+}
+
+fn has(record: &Record, bits: u32) -> bool {
+    record.present & bits == bits
+}
+
+/// FNV-1a over the RST as it is on the wire: its source, its destination and its sequence number.
+fn reset_id(record: &Record) -> Option<String> {
+    let received = record.kind == Kind::RECEIVED;
+    if !has(record, present::RESET_SEQ | present::ENDPOINTS)
+        || !(received || record.flags & record_flag::RESET_SENT != 0)
+    {
+        return None;
+    }
+    let Endpoints { local, peer, local_port, peer_port, .. } = record.endpoints;
+    let (source, destination) = ((local, local_port), (peer, peer_port));
+    let ends = if received { [destination, source] } else { [source, destination] };
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for (address, port) in ends {
+        address.iter().flat_map(|word| word.to_ne_bytes()).for_each(&mut mix);
+        port.to_be_bytes().into_iter().for_each(&mut mix);
+    }
+    record.reset_seq.to_be_bytes().into_iter().for_each(&mut mix);
+    Some(format!("{hash:016x}"))
 }
 
 /// Milliseconds between two times, to the microsecond; None without a start.
@@ -108,20 +150,22 @@ fn source(code: u8) -> Result<CauseSource, Malformed> {
     }
 }
 
-fn process(record: &Record) -> Result<Option<Process>, Malformed> {
-    let attribution = match record.attribution {
+fn process(person: &Person, attribution: u8) -> Result<Option<Process>, Malformed> {
+    let attribution = match attribution {
         AttributionCode::NONE => return Ok(None),
         AttributionCode::CURRENT => Attribution::Current,
         AttributionCode::CLOSER => Attribution::Closer,
+        AttributionCode::OWNER => Attribution::Owner,
+        AttributionCode::LISTENER => Attribution::Listener,
         other => return Err(Malformed::Code("attribution", other)),
     };
     Ok(Some(Process {
-        pid: record.tgid,
-        tid: record.pid,
-        comm: comm(record.comm),
-        thread: Thread { name: comm(record.thread) },
-        user: User { id: record.uid },
-        exiting: (record.flags & record_flag::EXITING != 0).then_some(true),
+        pid: person.tgid,
+        tid: person.pid,
+        comm: comm(person.comm),
+        thread: Thread { name: comm(person.thread) },
+        user: User { id: person.uid },
+        exiting: (person.flags & person_flag::EXITING != 0).then_some(true),
         attribution,
     }))
 }

@@ -13,13 +13,16 @@
 pub mod diagnose;
 pub mod procfile;
 pub mod cause;
+pub mod severity;
 pub mod event;
 pub mod plan;
 pub mod options;
 pub mod kernel;
 pub mod clock;
 pub mod message;
+pub mod judge;
 pub mod decode;
+pub mod pairs;
 pub mod render;
 pub mod stream;
 pub mod output;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     cause::Cause,
-    event::{Attribution, Body, Finding, Role, Stopped},
+    event::{Attribution, Body, Finding, Process, Role, Stopped},
 };
 
 /// The sentence of an event.
@@ -18,6 +18,7 @@ pub fn of(body: &Body) -> String {
         }
         Body::Close(finding) => close(&mut text, finding),
         Body::ResetSent(finding) => reset(&mut text, finding),
+        Body::ResetReceived(finding) => received(&mut text, finding),
         Body::Loss(loss) => write!(
             text,
             "lost {} findings in the {} ({} so far): a larger --ring-size holds more",
@@ -36,6 +37,7 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
         (stopped.lost, "lost"),
         (stopped.malformed, "malformed"),
         (stopped.disagreements, "in disagreement with the kernel"),
+        (stopped.below_severity, "below the severity asked for"),
         (stopped.unattributed, "withheld, since nobody knows their process"),
         (stopped.missed, "runs missed"),
         (stopped.overflow, "beyond a map's room"),
@@ -84,15 +86,31 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
             who(text, finding)?;
             text.push_str(" closed a listener before it accepted ");
             connection(text, finding)?;
+            if let Some(listener) = &finding.listener
+                && listener.unaccepted > 1
+            {
+                write!(text, " (one of {})", thousands(u64::from(listener.unaccepted)))?;
+            }
             text.write_str(": the kernel sent RST")
         }
         (Cause::AdminKill, _) => {
             who(text, finding)?;
             text.push_str(" killed ");
             connection(text, finding)?;
+            if let Some(owner) = &finding.owner {
+                text.push_str(" of ");
+                name(text, owner)?;
+            }
             text.write_str(": the kernel sent RST")
         }
-        (Cause::DataAfterClose | Cause::DataAfterTimewait, Some(Attribution::Closer)) => {
+        (Cause::KeepaliveTimeout, _) => {
+            text.push_str("the peer of ");
+            connection(text, finding)?;
+            text.push_str(", held by ");
+            who(text, finding)?;
+            text.write_str(", answered no keep-alive probe: the kernel sent RST")
+        }
+        (Cause::DataAfterClose | Cause::DataAfterTimewait | Cause::NoSocket, Some(Attribution::Closer)) => {
             text.push_str("the kernel sent RST to data that came ");
             if let Some(delay) = finding.tcp.closed_ms_ago {
                 write!(text, "{delay} ms ")?;
@@ -115,21 +133,49 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
     }
 }
 
+fn received(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    if finding.cause == Cause::ConnectionRefused {
+        who(text, finding)?;
+        text.push_str(" was refused ");
+        return connection(text, finding);
+    }
+    match &finding.counterpart {
+        Some(counterpart) => name(text, counterpart)?,
+        None => text.push_str("the peer"),
+    }
+    text.push_str(" reset ");
+    connection(text, finding)?;
+    let closed = finding.process.as_ref().is_some_and(|process| process.attribution == Attribution::Closer);
+    text.push_str(if closed { ", which was closed by " } else { ", held by " });
+    who(text, finding)?;
+    let left = [(finding.tcp.unread_bytes, "unread"), (finding.tcp.unacked_bytes, "unacknowledged")];
+    let mut separator = ", with ";
+    for (count, what) in left {
+        if let Some(count @ 1..) = count {
+            write!(text, "{separator}{} {what} {}", thousands(u64::from(count)), bytes(count))?;
+            separator = " and ";
+        }
+    }
+    Ok(())
+}
+
 fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
     match &finding.process {
-        // A process may name itself anything, line ends and terminal sequences included.
-        Some(process) => {
-            for character in process.comm.chars() {
-                if character.is_control() {
-                    write!(text, "{}", character.escape_default())?;
-                } else {
-                    text.push(character);
-                }
-            }
-            write!(text, "[{}]", process.pid)
-        }
+        Some(process) => name(text, process),
         None => text.write_str("someone"),
     }
+}
+
+fn name(text: &mut String, process: &Process) -> std::fmt::Result {
+    // A process may name itself anything, line ends and terminal sequences included.
+    for character in process.comm.chars() {
+        if character.is_control() {
+            write!(text, "{}", character.escape_default())?;
+        } else {
+            text.push(character);
+        }
+    }
+    write!(text, "[{}]", process.pid)
 }
 
 fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {

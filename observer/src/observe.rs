@@ -103,7 +103,7 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     }
     followed?;
     flushed?;
-    Ok(Outcome { failed: failed(options, &tally), command: status.map(command::exit_code) })
+    Ok(Outcome { failed: failed(options, &stream, &tally), command: status.map(command::exit_code) })
 }
 
 /// Waits for COMMAND. A signal is passed on; a second one ends it.
@@ -258,10 +258,10 @@ async fn flush(lines: Vec<u8>, output: Output, signals: &mut Signals, mut signal
     }
 }
 
-/// A cause of `--fail-on` passed the filters; what the ring lost counts too.
-fn failed(options: &Options, tally: &Tally) -> bool {
+/// A cause of `--fail-on` was told, or was among those that the ring lost.
+fn failed(options: &Options, stream: &Stream<'_>, tally: &Tally) -> bool {
     let wanted = |code: u8| options.fail_on.iter().any(|cause| cause.code() == code);
-    tally.totals.iter().any(|entry| entry.total.submitted > 0 && wanted(entry.cause))
+    stream.has_failed() || tally.totals.iter().any(|entry| entry.total.lost > 0 && wanted(entry.cause))
 }
 
 /// Looks at the ring twice per latency bound. With a bound of zero each record wakes the reader, and the tick only

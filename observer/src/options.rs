@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{cause::Cause, plan::PlanChoice};
+use crate::{cause::Cause, plan::PlanChoice, severity::Severity};
 
 /// Everything about one run.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub stack_depth: u32,
     /// Size of the ring buffer in bytes, a power of two of at least a page.
     pub ring_bytes: u32,
+    /// Connections whose owners are remembered.
+    pub owners: u32,
     /// Longest time a finding may wait in the ring; zero wakes the reader for each one.
     pub latency: Duration,
     /// Show diagnostics of the kernel side on standard error.
@@ -43,7 +45,7 @@ impl Options {
     }
 }
 
-/// Filters, all of them evaluated in the kernel. An empty list filters nothing.
+/// Filters. An empty list filters nothing.
 #[derive(Clone, Debug, Default)]
 pub struct FilterSet {
     /// Process ids.
@@ -60,7 +62,9 @@ pub struct FilterSet {
     pub peers: Vec<IpNet>,
     /// Inodes of network namespaces.
     pub netns: Vec<u32>,
-    /// Causes; empty for all but `no_socket` and `clean`.
+    /// Least severity. The only filter that is not evaluated in the kernel.
+    pub severity: Severity,
+    /// Causes; empty for all but `clean`, and `no_socket` only with a story.
     pub causes: Vec<Cause>,
     /// Least number of unread bytes.
     pub min_unread: u32,

@@ -49,6 +49,13 @@ impl Plan {
                 limit: "connect(AF_UNSPEC) after shutdown(SHUT_RDWR) looks like the close it resembles".to_owned(),
             },
             Coverage {
+                what: "owner".to_owned(),
+                limit:
+                    "a process owns an accepted connection from its first read on; before that its listener's maker \
+                        is named"
+                        .to_owned(),
+            },
+            Coverage {
                 what: "close_phantom".to_owned(),
                 limit: "told by exclusion, since the receive queue is purged before the first hook".to_owned(),
             },

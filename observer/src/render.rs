@@ -22,7 +22,7 @@ fn text(event: &Event, buffer: &mut Vec<u8>) -> std::io::Result<()> {
     let time = event.time.get(..23).unwrap_or(&event.time);
     write!(buffer, "{}Z ", time.replace('T', " "))?;
     match &event.body {
-        Body::Close(finding) | Body::ResetSent(finding) => {
+        Body::Close(finding) | Body::ResetSent(finding) | Body::ResetReceived(finding) => {
             write!(buffer, "{}: {}", finding.cause, event.message)?;
             details(finding, buffer)
         }

@@ -14,8 +14,13 @@ use crate::{
     kernel::{Attached, Reasons, Tally},
     message,
     options::{FilterSet, Format, Options},
+    pairs::Pairs,
     render,
+    severity::Severity,
 };
+
+/// What a finding takes as a line, about.
+const EVENT_BYTES: usize = 1 << 10;
 
 /// State of a stream.
 pub struct Stream<'a> {
@@ -32,6 +37,14 @@ pub struct Stream<'a> {
     shown: u64,
     /// Losses told so far, by cause.
     lost: BTreeMap<u8, u64>,
+    /// Findings below this are not told.
+    severity: Severity,
+    below_severity: u64,
+    fail_on: Vec<Cause>,
+    failed: bool,
+    /// Findings that are not rendered yet.
+    batch: Vec<Event>,
+    pairs: Pairs,
 }
 
 impl<'a> Stream<'a> {
@@ -50,17 +63,24 @@ impl<'a> Stream<'a> {
             malformed: 0,
             shown: 0,
             lost: BTreeMap::new(),
+            severity: options.filters.severity,
+            below_severity: 0,
+            fail_on: options.fail_on.clone(),
+            failed: false,
+            batch: Vec::new(),
+            pairs: Pairs::default(),
         }
     }
 
     /// Rendered bytes that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.batch.len() * EVENT_BYTES
     }
 
     /// Takes the rendered lines.
     pub fn take(&mut self) -> Vec<u8> {
+        self.settle();
         std::mem::take(&mut self.buffer)
     }
 
@@ -75,15 +95,20 @@ impl<'a> Stream<'a> {
         self.clock = Clock::read();
     }
 
-    /// One record from the ring. Beyond `--count` it is received, but not told.
+    /// One record from the ring. Beyond `--count`, or below `--severity`, it is received, but not told.
     pub fn record(&mut self, bytes: &[u8]) {
         self.received += 1;
         let decoder = Decoder { clock: self.clock, reasons: self.reasons, host: &self.host };
         match decoder.decode(bytes, self.seq) {
+            Ok(event) if event.body.finding().is_some_and(|finding| finding.severity < self.severity) => {
+                self.below_severity += 1;
+                self.pairs.meet(&event);
+            }
             Ok(event) if !self.is_full() => {
                 self.seq += 1;
                 self.shown += 1;
-                render::line(self.format, &event, &mut self.buffer);
+                self.pairs.meet(&event);
+                self.batch.push(event);
             }
             Ok(_) => {}
             Err(error) => {
@@ -93,7 +118,32 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Renders the findings received so far. The two ends of a RST are usually among them.
+    pub fn settle(&mut self) {
+        for mut event in std::mem::take(&mut self.batch) {
+            if let Some(process) = self.pairs.counterpart(&event).cloned() {
+                if let Some(finding) = event.body.finding_mut() {
+                    finding.counterpart = Some(process);
+                }
+                event.message = message::of(&event.body);
+            }
+            if let Some(finding) = event.body.finding()
+                && self.fail_on.contains(&finding.cause)
+            {
+                self.failed = true;
+            }
+            render::line(self.format, &event, &mut self.buffer);
+        }
+    }
+
+    /// A cause of `--fail-on` was told.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     fn tell(&mut self, body: Body) {
+        self.settle();
         let event = Event {
             schema: SCHEMA.to_owned(),
             seq: self.seq,
@@ -147,6 +197,7 @@ impl<'a> Stream<'a> {
             cause: cause(entry.cause),
             acts: entry.total.acts,
             resets: entry.total.resets,
+            answers: entry.total.answers,
             unread_bytes: entry.total.unread_bytes,
             submitted: entry.total.submitted,
             lost: entry.total.lost,
@@ -159,6 +210,8 @@ impl<'a> Stream<'a> {
             malformed: self.malformed,
             disagreements: tally.disagreements,
             unattributed: tally.unattributed,
+            unknown_owners: tally.unknown_owners,
+            below_severity: self.below_severity,
             missed: tally.missed,
             overflow: tally.overflow,
             totals: totals.collect(),
@@ -198,6 +251,7 @@ fn filters(set: &FilterSet) -> Filters {
         peer: set.peers.iter().map(ToString::to_string).collect(),
         netns: set.netns.clone(),
         cause: set.causes.clone(),
+        severity: set.severity,
         min_unread: set.min_unread,
         all_closes: set.all_closes,
     }

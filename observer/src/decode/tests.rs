@@ -14,11 +14,12 @@ fn record() -> Record {
     record.time_ns = 3_000_000;
     record.born_ns = 1_000_000;
     record.old_state = 1;
-    record.tgid = 42;
-    record.pid = 43;
+    record.process.tgid = 42;
+    record.process.pid = 43;
     record.unread_bytes = 4_022;
     record.flags = record_flag::RESET_SENT;
-    record.present = present::UNREAD | present::STATE | present::ENDPOINTS;
+    record.present = present::UNREAD | present::STATE | present::ENDPOINTS | present::RESET_SEQ;
+    record.reset_seq = 77;
     record.endpoints.local = [0, 0, 0xffff_u32.to_be(), u32::from_ne_bytes([10, 0, 0, 5])];
     record.endpoints.peer = [0, 0, 0xffff_u32.to_be(), u32::from_ne_bytes([10, 1, 2, 3])];
     record.endpoints.peer_port = 6443;
@@ -77,4 +78,23 @@ fn an_unknown_code_is_named() {
     let mut record = record();
     record.cause = 99;
     assert_eq!(decode(record.as_bytes()), Err(Malformed::Code("cause", 99)));
+}
+
+#[test]
+fn both_ends_of_a_reset_give_it_the_same_id() {
+    let sent = record();
+    let mut received = record();
+    received.kind = Kind::RECEIVED;
+    received.flags = 0;
+    (received.endpoints.local, received.endpoints.peer) = (sent.endpoints.peer, sent.endpoints.local);
+    (received.endpoints.local_port, received.endpoints.peer_port) =
+        (sent.endpoints.peer_port, sent.endpoints.local_port);
+    let id = |record: &Record| reset_id(record);
+    assert!(id(&sent).is_some_and(|id| id.len() == 16));
+    assert_eq!(id(&sent), id(&received));
+    received.reset_seq += 1;
+    assert_ne!(id(&sent), id(&received));
+    let mut quiet = sent;
+    quiet.flags = 0;
+    assert_eq!(id(&quiet), None, "no RST, no id");
 }

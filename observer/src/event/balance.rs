@@ -45,6 +45,10 @@ pub struct Stopped {
     pub disagreements: u64,
     /// RSTs withheld because a process filter is on and nobody knows their process.
     pub unattributed: u64,
+    /// RSTs outside a process's own act whose connection nobody is remembered for (see `--owners`).
+    pub unknown_owners: u64,
+    /// Of those received, the ones below `--severity`.
+    pub below_severity: u64,
     /// Hook runs that the kernel skipped: it allows one at a time on a CPU.
     pub missed: u64,
     /// Things that did not fit a map of the kernel side.
@@ -65,6 +69,8 @@ pub struct TotalCount {
     pub acts: u64,
     /// Acts with a RST of this host.
     pub resets: u64,
+    /// Acts that answered a segment with a RST.
+    pub answers: u64,
     /// Unread bytes, summed.
     pub unread_bytes: u64,
     /// Acts that passed the filters.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
+use crate::{cause::Cause, severity::Severity};
 
 /// A bad close or RST.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,9 +12,18 @@ pub struct Finding {
     pub cause: Cause,
     /// Who says so.
     pub cause_source: CauseSource,
-    /// The process that did it; absent when nobody knows.
+    /// How bad it is; the rules are in docs/causes.md.
+    pub severity: Severity,
+    /// The process whose story it is: it made the act, or holds the connection; absent when nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// Another process that held the connection, when one acted on it that did not: `ss -K`, a kernel thread that
+    /// closes what a process has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Process>,
+    /// The peer's process, when it is on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<Process>,
     /// Its control group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
@@ -23,6 +32,9 @@ pub struct Finding {
     pub network: Option<Network>,
     /// The state of the connection.
     pub tcp: Tcp,
+    /// The listener whose end this is, with cause `listener_close`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<Listener>,
     /// Where in the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
@@ -80,8 +92,12 @@ pub struct User {
 pub enum Attribution {
     /// It was running and made the act itself.
     Current,
-    /// It closed the connection earlier; the RST came in answer to later data.
+    /// It closed the connection earlier.
     Closer,
+    /// It connected, accepted or reads the connection.
+    Owner,
+    /// It made the listener that the connection came to; nobody was seen to accept it.
+    Listener,
 }
 
 /// A control group.
@@ -149,6 +165,15 @@ pub struct Tcp {
     /// Bytes that were received in order and that the application never read. A FIN is not a byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_bytes: Option<u32>,
+    /// Bytes that the application wrote and the peer had not acknowledged, the unsent ones included. A RST drops them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unacked_bytes: Option<u32>,
+    /// Of those, the ones that were never sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsent_bytes: Option<u32>,
+    /// Payload of the segment that the RST answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment_bytes: Option<u32>,
     /// Payload bytes received in order over the life of the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_bytes: Option<u64>,
@@ -169,12 +194,23 @@ pub struct Tcp {
     pub fin_received: Option<bool>,
     /// This host sent a RST with the act.
     pub reset_sent: bool,
+    /// The same in the events of the sender and the receiver of a RST, also on two hosts, unless addresses are
+    /// translated between them: made from addresses, ports and the RST's sequence number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_id: Option<String>,
     /// The kernel's reason for the RST (`enum sk_rst_reason` without its prefix); from kernel 6.10 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_reason: Option<String>,
     /// The kernel's reason contradicts what the observer predicted; please report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<bool>,
+}
+
+/// A listener that was closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Listener {
+    /// Connections that it had not accepted; each has an event of its own.
+    pub unaccepted: u32,
 }
 
 /// A call stack.

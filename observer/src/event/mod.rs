@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use balance::{Loss, LostCount, Stopped, TotalCount};
 pub use finding::{
-    AddressType, Attribution, CauseSource, Cgroup, Endpoint, Finding, Network, Process, Role, Stack, Tcp, Thread, User,
+    AddressType, Attribution, CauseSource, Cgroup, Endpoint, Finding, Listener, Network, Process, Role, Stack, Tcp,
+    Thread, User,
 };
 pub use start::{CoverageLimit, Filters, Hooks, RefusedHook, Started};
 
@@ -48,10 +49,31 @@ pub enum Body {
     Close(Box<Finding>),
     /// A RST that this host sent outside a close.
     ResetSent(Box<Finding>),
+    /// A RST that came in.
+    ResetReceived(Box<Finding>),
     /// Findings were lost.
     Loss(Loss),
     /// Last line: the hooks are detached, and everything seen has been told.
     Stopped(Box<Stopped>),
+}
+
+impl Body {
+    /// The finding, if it is one.
+    #[must_use]
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Close(finding) | Self::ResetSent(finding) | Self::ResetReceived(finding) => Some(finding),
+            _ => None,
+        }
+    }
+
+    /// The finding, to be completed.
+    pub fn finding_mut(&mut self) -> Option<&mut Finding> {
+        match self {
+            Self::Close(finding) | Self::ResetSent(finding) | Self::ResetReceived(finding) => Some(finding),
+            _ => None,
+        }
+    }
 }
 
 /// A host.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
+use crate::{cause::Cause, severity::Severity};
 
 /// What the observer is, and what it can see here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +86,9 @@ pub struct Filters {
     /// Causes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cause: Vec<Cause>,
+    /// Least severity.
+    #[serde(default, skip_serializing_if = "Severity::is_least")]
+    pub severity: Severity,
     /// Least number of unread bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub min_unread: u32,

@@ -14,7 +14,7 @@ use zerocopy::IntoBytes as _;
 use super::{
     btf::{self, KernelTypes},
     filters,
-    hooks::Hooks,
+    hooks::{Hooks, Targets},
     log::KernelLog,
     reasons::Reasons,
     refusal,
@@ -125,15 +125,16 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         .override_global("LAYOUT", layout.as_bytes(), true)
         .override_global("REASON_CAUSES", causes.as_slice(), true)
         .override_global(aya_log::LEVEL, &log_level, true)
-        .map_max_entries("EVENTS", options.ring_bytes);
-    let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries("OWNERS", options.owners);
+    let targets = Targets::of(&types, abilities.has_reasons());
     let mut refused = Vec::new();
     for (plan, settings) in plans.into_iter().zip(&settings) {
         loader.override_global("SETTINGS", settings.as_bytes(), true);
         let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
         filters::install(&mut ebpf, &options.filters, command)?;
         totals::prepare(&mut ebpf)?;
-        match Hooks::attach(&mut ebpf, plan, close, options, &btf) {
+        match Hooks::attach(&mut ebpf, plan, &targets, options, &btf) {
             Ok(attached) => {
                 filters::add_descendants(&mut ebpf, &options.filters)?;
                 let log = match options.kernel_log {
@@ -147,7 +148,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
                     attached,
                     plan,
                     refused,
-                    coverage: coverage(plan, &abilities, &missing),
+                    coverage: coverage(plan, &abilities, &targets, &missing),
                     missing_fields: missing.iter().map(|field| field.name).collect(),
                     reasons: Arc::new(reasons),
                 });
@@ -165,13 +166,25 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
 }
 
 /// The plan's own limits, and those of this kernel.
-fn coverage(plan: Plan, abilities: &Abilities, missing: &[&'static Field]) -> Vec<Coverage> {
+fn coverage(plan: Plan, abilities: &Abilities, targets: &Targets, missing: &[&'static Field]) -> Vec<Coverage> {
     let mut limits = plan.coverage();
     if !abilities.has_reasons() {
         limits.push(Coverage {
             what: "kernel_reason".to_owned(),
-            limit: "this kernel gives no reset reasons: causes are predicted, and RSTs for which it finds no full \
-                    socket (data_after_timewait, no_socket) are not seen"
+            limit: "this kernel gives no reset reasons: causes are predicted".to_owned(),
+        });
+        if !plan.has_close_hook() || targets.answers.is_empty() {
+            limits.push(Coverage {
+                what: "data_after_timewait, no_socket".to_owned(),
+                limit: "this kernel's tracepoint does not tell RSTs for which it finds no full socket".to_owned(),
+            });
+        }
+    }
+    if plan.has_close_hook() && targets.accept.is_none() {
+        limits.push(Coverage {
+            what: "owner".to_owned(),
+            limit: "this kernel's inet_csk_accept() has unknown parameters: of accepted connections the listener's \
+                    maker is named"
                 .to_owned(),
         });
     }

@@ -158,6 +158,15 @@ impl KernelTypes {
         types.iter().any(|found| matches!(found, Type::Func(_)))
     }
 
+    /// Number of parameters of a function; None when there is no such function.
+    pub(crate) fn function_parameters(&self, name: &str) -> Option<u32> {
+        let types = self.btf.resolve_types_by_name(name).ok()?;
+        let function = types.into_iter().find(|found| matches!(found, Type::Func(_)))?;
+        let (_, prototype) = self.resolved(function.as_btf_type()?.get_type_id()?)?;
+        let Type::FuncProto(prototype) = prototype else { return None };
+        u32::try_from(prototype.parameters.len()).ok()
+    }
+
     /// Index, in a `tp_btf` program, of the tracepoint parameter whose type is the named enum. Prototypes of
     /// tracepoints keep no parameter names, only types.
     pub(crate) fn tracepoint_enum_arg(&self, tracepoint: &str, enum_name: &str) -> Option<u32> {
@@ -184,6 +193,7 @@ pub(crate) struct SockFlags {
     pub(crate) dead: u32,
     pub(crate) done: u32,
     pub(crate) linger: u32,
+    pub(crate) keepopen: u32,
 }
 
 impl SockFlags {
@@ -196,6 +206,11 @@ impl SockFlags {
         let bit = |name: &str| {
             flags.get(name).copied().with_context(|| format!("kernel BTF has no {name} in enum sock_flags"))
         };
-        Ok(Self { dead: bit("SOCK_DEAD")?, done: bit("SOCK_DONE")?, linger: bit("SOCK_LINGER")? })
+        Ok(Self {
+            dead: bit("SOCK_DEAD")?,
+            done: bit("SOCK_DONE")?,
+            linger: bit("SOCK_LINGER")?,
+            keepopen: bit("SOCK_KEEPOPEN")?,
+        })
     }
 }

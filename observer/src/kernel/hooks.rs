@@ -8,13 +8,23 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::{attach::Refused, refusal, totals};
+use super::{attach::Refused, btf::KernelTypes, refusal, totals};
 use crate::{diagnose::diagnose, options::Options, plan::Plan};
 
 /// Tracepoints of every plan, as program and tracepoint, in the order of attaching: `tcp_destroy_sock` comes last, and
 /// goes first, since it takes data that nobody was seen to reset for data left behind after the peer's RST.
-const TRACEPOINTS: [(&str, &str); 3] =
-    [("set_state", "inet_sock_set_state"), ("send_reset", "tcp_send_reset"), ("destroy_sock", "tcp_destroy_sock")];
+const TRACEPOINTS: [(&str, &str); 4] = [
+    ("set_state", "inet_sock_set_state"),
+    ("receive_reset", "tcp_receive_reset"),
+    ("send_reset", "tcp_send_reset"),
+    ("destroy_sock", "tcp_destroy_sock"),
+];
+
+/// The function that accepts a connection.
+const ACCEPT: &str = "inet_csk_accept";
+
+/// Functions that answer a segment with a RST, as address family and function.
+const ANSWERS: [(&str, &str); 2] = [("4", "tcp_v4_send_reset"), ("6", "tcp_v6_send_reset")];
 
 /// Tracepoints that follow children, and forget processes that are gone.
 const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
@@ -23,9 +33,32 @@ const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
 /// `MEMBARRIER_CMD_GLOBAL` of `linux/membarrier.h`.
 const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
 
+/// What the running kernel has to hook.
+pub(crate) struct Targets {
+    /// The function that closes: `__tcp_close`, or `tcp_close` before 5.11.
+    pub(crate) close: &'static str,
+    /// Number of parameters of `inet_csk_accept()`, as far as there is a program for it.
+    pub(crate) accept: Option<u32>,
+    /// Functions that answer with RSTs which no tracepoint tells, as address family and name; from 6.10 on none.
+    pub(crate) answers: Vec<(&'static str, &'static str)>,
+}
+
+impl Targets {
+    /// Looks the functions up.
+    pub(crate) fn of(types: &KernelTypes, has_reasons: bool) -> Self {
+        let mut answers = ANSWERS.to_vec();
+        answers.retain(|(_, function)| !has_reasons && types.has_function(function));
+        Self {
+            close: if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" },
+            accept: types.function_parameters(ACCEPT).filter(|count| [2, 4].contains(count)),
+            answers,
+        }
+    }
+}
+
 /// One hook.
 struct Hook {
-    program: &'static str,
+    program: String,
     target: String,
     /// As `tp_btf/tcp_send_reset`.
     name: String,
@@ -45,11 +78,11 @@ impl Hooks {
     pub(crate) fn attach(
         ebpf: &mut Ebpf,
         plan: Plan,
-        close: &str,
+        targets: &Targets,
         options: &Options,
         btf: &Btf,
     ) -> Result<Self, Refused> {
-        let hooks = wanted(plan, close, options);
+        let hooks = wanted(plan, targets, options);
         let refused = |hook: &Hook, error: ProgramError| {
             if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
                 diagnose(format_args!("{}: verifier log\n{verifier_log}", hook.name));
@@ -92,9 +125,10 @@ impl Hooks {
         self.missed = self.missed();
         self.fds.clear();
         for hook in self.hooks.drain(..).rev() {
-            match program(ebpf, hook.program)? {
+            match program(ebpf, &hook.program)? {
                 Program::BtfTracePoint(program) => program.unload(),
                 Program::FEntry(program) => program.unload(),
+                Program::FExit(program) => program.unload(),
                 Program::KProbe(program) => program.unload(),
                 _ => Ok(()),
             }
@@ -108,16 +142,31 @@ impl Hooks {
     }
 }
 
-fn wanted(plan: Plan, close: &str, options: &Options) -> Vec<Hook> {
+fn wanted(plan: Plan, targets: &Targets, options: &Options) -> Vec<Hook> {
     let mut hooks = Vec::new();
-    let mut add = |kind: &str, program: &'static str, target: &str| {
-        hooks.push(Hook { program, target: target.to_owned(), name: format!("{kind}/{target}") });
+    let mut add = |kind: &str, program: &str, target: &str| {
+        hooks.push(Hook { program: program.to_owned(), target: target.to_owned(), name: format!("{kind}/{target}") });
     };
-    // The hook that may be refused comes first: nothing else is loaded in vain.
+    // The hooks that may be refused come first: nothing else is loaded in vain.
     match plan {
-        Plan::Fentry => add("fentry", "close_fentry", close),
-        Plan::Kprobe => add("kprobe", "close_kprobe", close),
-        Plan::Tracepoint => {}
+        Plan::Fentry => {
+            add("fentry", "close_fentry", targets.close);
+            if let Some(parameters) = targets.accept {
+                add("fexit", &format!("accept{parameters}_fexit"), ACCEPT);
+            }
+        }
+        Plan::Kprobe => {
+            add("kprobe", "close_kprobe", targets.close);
+            if targets.accept.is_some() {
+                add("kretprobe", "accept_kretprobe", ACCEPT);
+            }
+        }
+        Plan::Tracepoint => add("tp_btf", "rcv_space_adjust", "tcp_rcv_space_adjust"),
+    }
+    if plan.has_close_hook() {
+        for (family, function) in &targets.answers {
+            add(plan.name(), &format!("answer{family}_{}", plan.name()), function);
+        }
     }
     let [fork, free] = FAMILY_TRACEPOINTS;
     if options.filters.children {
@@ -134,27 +183,30 @@ fn wanted(plan: Plan, close: &str, options: &Options) -> Vec<Hook> {
 }
 
 fn load(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
-    match program(ebpf, hook.program)? {
+    match program(ebpf, &hook.program)? {
         Program::BtfTracePoint(program) => program.load(&hook.target, btf),
         Program::FEntry(program) => program.load(&hook.target, btf),
+        Program::FExit(program) => program.load(&hook.target, btf),
         Program::KProbe(program) => program.load(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
 
 fn place(ebpf: &mut Ebpf, hook: &Hook) -> Result<(), ProgramError> {
-    match program(ebpf, hook.program)? {
+    match program(ebpf, &hook.program)? {
         Program::BtfTracePoint(program) => program.attach().map(drop),
         Program::FEntry(program) => program.attach().map(drop),
+        Program::FExit(program) => program.attach().map(drop),
         Program::KProbe(program) => program.attach(&hook.target, 0).map(drop),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
 
 fn descriptor(ebpf: &mut Ebpf, hook: &Hook) -> Result<i32, ProgramError> {
-    let fd = match program(ebpf, hook.program)? {
+    let fd = match program(ebpf, &hook.program)? {
         Program::BtfTracePoint(program) => program.fd()?,
         Program::FEntry(program) => program.fd()?,
+        Program::FExit(program) => program.fd()?,
         Program::KProbe(program) => program.fd()?,
         _ => return Err(ProgramError::UnexpectedProgramType),
     };

@@ -60,6 +60,11 @@ impl Abilities {
         Settings {
             filters: filter_bits(options),
             causes: cause_mask(options),
+            storied: if options.filters.causes.contains(&crate::cause::Cause::NoSocket) {
+                0
+            } else {
+                Cause::bit(Cause::NO_SOCKET)
+            },
             min_unread: options.filters.min_unread,
             stack_depth: options.stack_depth,
             wake_bytes: if options.latency.is_zero() { 0 } else { (options.ring_bytes / 4).min(WAKE_BYTES_MOST) },
@@ -70,6 +75,7 @@ impl Abilities {
             sock_dead: self.flags.dead,
             sock_done: self.flags.done,
             sock_linger: self.flags.linger,
+            sock_keepopen: self.flags.keepopen,
             repair_offset: self.repair.0,
             repair_mask: self.repair.1,
         }
@@ -93,9 +99,8 @@ fn filter_bits(options: &Options) -> u32 {
 fn cause_mask(options: &Options) -> u32 {
     let filters = &options.filters;
     let mut mask = if filters.causes.is_empty() {
-        let quiet = [Cause::CLEAN, Cause::NO_SOCKET];
         let all = Cause::ALL.iter().map(|(code, _)| *code);
-        all.filter(|code| !quiet.contains(code)).fold(0, |mask, code| mask | Cause::bit(code))
+        all.filter(|code| *code != Cause::CLEAN).fold(0, |mask, code| mask | Cause::bit(code))
     } else {
         filters.causes.iter().fold(0, |mask, cause| mask | Cause::bit(cause.code()))
     };

@@ -21,6 +21,8 @@ pub struct Tally {
     pub disagreements: u64,
     /// RSTs withheld since a process filter is on and nobody knows the process.
     pub unattributed: u64,
+    /// RSTs outside a process's own act whose connection nobody is remembered for.
+    pub unknown_owners: u64,
     /// Runs of a program that the kernel skipped, since it was running on that CPU already.
     pub missed: u64,
     /// Things that did not fit a map of the programs.
@@ -68,7 +70,7 @@ impl Tally {
 /// When a map cannot be read.
 pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
     let map = ebpf.map("TOTALS").context("the kernel object has no map TOTALS")?;
-    let totals: PerCpuHashMap<_, [u32; 2], [u64; 5]> = PerCpuHashMap::try_from(map)?;
+    let totals: PerCpuHashMap<_, [u32; 2], [u64; 6]> = PerCpuHashMap::try_from(map)?;
     let mut found = BTreeMap::new();
     for key in totals.keys() {
         let key = key.context("cannot read the totals")?;
@@ -95,17 +97,19 @@ pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
         disagreements: stat(Stat::DISAGREEMENTS)?,
         unattributed: stat(Stat::UNATTRIBUTED)?,
         overflow: stat(Stat::TOTALS_FULL)? + stat(Stat::NOTES_FULL)? + stat(Stat::PIDS_FULL)?,
+        unknown_owners: stat(Stat::UNKNOWN_OWNERS)?,
         missed: stat(Stat::NESTED)?,
     })
 }
 
-fn add(sum: Total, one: [u64; 5]) -> Total {
+fn add(sum: Total, one: [u64; 6]) -> Total {
     Total {
         acts: sum.acts + one[0],
         resets: sum.resets + one[1],
-        unread_bytes: sum.unread_bytes + one[2],
-        submitted: sum.submitted + one[3],
-        lost: sum.lost + one[4],
+        answers: sum.answers + one[2],
+        unread_bytes: sum.unread_bytes + one[3],
+        submitted: sum.submitted + one[4],
+        lost: sum.lost + one[5],
     }
 }
 
@@ -121,10 +125,10 @@ pub(crate) fn recursion_misses(fd: i32) -> u64 {
 /// When the map cannot be written.
 pub(crate) fn prepare(ebpf: &mut Ebpf) -> Result<()> {
     let map = ebpf.map_mut("TOTALS").context("the kernel object has no map TOTALS")?;
-    let mut totals: PerCpuHashMap<_, [u32; 2], [u64; 5]> = PerCpuHashMap::try_from(map)?;
+    let mut totals: PerCpuHashMap<_, [u32; 2], [u64; 6]> = PerCpuHashMap::try_from(map)?;
     let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count the CPUs")?;
     for (cause, _) in observer_ebpf::Cause::ALL {
-        let zeros = PerCpuValues::try_from(vec![[0; 5]; cpus]).context("cannot count the CPUs")?;
+        let zeros = PerCpuValues::try_from(vec![[0; 6]; cpus]).context("cannot count the CPUs")?;
         totals.insert([0, u32::from(*cause)], zeros, 0).context("cannot prepare the totals")?;
     }
     Ok(())

@@ -92,7 +92,7 @@ fn the_commands_stdout_goes_to_stderr() {
     Netns::run(|_| {
         let outcome = run::observe(&[], &script("say hello then unread 100"));
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "hello\n"));
-        assert_eq!(outcome.lines().len(), 3, "events and nothing else: {outcome:?}");
+        assert_eq!(outcome.lines().len(), 4, "events and nothing else: {outcome:?}");
     });
 }
 

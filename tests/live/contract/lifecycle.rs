@@ -55,7 +55,7 @@ fn a_signal_drains_and_ends_with_status_0() {
 
 fn it_ends_after_the_counted_events() {
     Netns::run(|namespace| {
-        let observer = Observer::within(namespace, &["--count", "3"]);
+        let observer = Observer::within(namespace, &["--count", "3", "--cause", "close_unread"]);
         for _ in 0..5 {
             abort::fence();
         }

@@ -83,7 +83,8 @@ fn text_has_a_line_for_each_event() {
         let outcome = run::observe(&["--format", "text"], &script("unread 100 then linger-zero"));
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
         let about = |words: &str| outcome.stdout.lines().filter(|line| line.contains(words)).count();
-        assert_eq!(about("act-leader["), 2, "{outcome:?}");
+        assert_eq!(about(" closed "), 2, "{outcome:?}");
+        assert_eq!(about("reset_by_peer: act-leader["), 2, "{outcome:?}");
         assert_eq!(about("100 unread bytes"), 1, "{outcome:?}");
     });
 }
@@ -96,7 +97,7 @@ fn output_goes_to_a_file_on_request() {
         fs::remove_file(&path).unwrap();
         assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (Some(0), "hello\n", ""));
         let kinds: Vec<String> = events.lines().map(|line| Event::parse(line).kind().to_owned()).collect();
-        assert_eq!(kinds, ["started", "close", "stopped"]);
+        assert_eq!(kinds, ["started", "reset_received", "close", "stopped"]);
     });
 }
 

@@ -1,0 +1,143 @@
+//! A connection begins: who connects, listens, accepts. Remembered for what later happens to it in a softirq.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
+use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Person, Role, note_flag, owner_flag};
+
+use crate::{
+    filter,
+    frozen::offset,
+    notes, owners,
+    read::{Direct, Reader},
+    scratch::{self, story},
+    sock::{Sock, tcp_state},
+    task,
+};
+
+/// CLOSE to SYN_SENT: `connect()`. The port is chosen later, so the socket's address is the key.
+#[inline(always)]
+pub(crate) fn on_connect(sk: *const c_void) {
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    if !sock.owned() || !filter::netns(sock.common.netns()) {
+        return;
+    }
+    let Some(scratch) = scratch::take(story::STATE) else { return };
+    task::current(&mut scratch.owner.who);
+    owners::connecting(sock.key(), &scratch.owner.who);
+    scratch.release();
+}
+
+/// CLOSE to LISTEN: `listen()`.
+#[inline(always)]
+pub(crate) fn on_listen(sk: *const c_void) {
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    let netns = sock.common.netns();
+    if !sock.owned() || !filter::netns(netns) {
+        return;
+    }
+    let Some(scratch) = scratch::take(story::STATE) else { return };
+    task::current(&mut scratch.owner.who);
+    let key = ListenerKey { netns, port: u32::from(sock.common.num()) };
+    owners::listening(&key, &scratch.owner.who);
+    scratch.release();
+}
+
+/// LISTEN to CLOSE: what nobody accepted is reset next, one by one, by this task.
+#[inline(always)]
+pub(crate) fn on_listener_closed(sk: *const c_void) {
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    if offset!(sk_ack_backlog) != ABSENT {
+        let count = sock.common.load(offset!(sk_ack_backlog));
+        owners::leaves_unaccepted(bpf_get_current_pid_tgid(), count);
+    }
+}
+
+/// The handshake is done.
+#[inline(always)]
+pub(crate) fn on_established(sk: *const c_void, old: u8) {
+    let role = match old {
+        tcp_state::SYN_SENT => Role::CLIENT,
+        tcp_state::SYN_RECV => Role::SERVER,
+        _ => return,
+    };
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    // SAFETY: helper without arguments.
+    let born_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
+    notes::put(sock.key(), &Note { born_ns, role, flags, ..notes::BLANK });
+    if !filter::netns(sock.common.netns()) {
+        return;
+    }
+    let Some(scratch) = scratch::take(story::STATE) else { return };
+    scratch.record.endpoints = sock.endpoints();
+    let ends = &scratch.record.endpoints;
+    let (who, flags) = if role == Role::CLIENT {
+        (owners::connector_of(sock.key()), 0)
+    } else {
+        let key = ListenerKey { netns: ends.netns, port: u32::from(ends.local_port) };
+        (owners::listener_of(&key), owner_flag::LISTENER)
+    };
+    match who {
+        Some(who) => {
+            remember(&mut scratch.owner, *who, born_ns, role, flags);
+            owners::put(ends, &scratch.owner);
+        }
+        // Whoever closed an earlier connection of these ends has nothing to do with this one.
+        None => owners::forget(ends),
+    }
+    if role == Role::CLIENT {
+        owners::connected(sock.key());
+    }
+    scratch.release();
+}
+
+#[inline(always)]
+fn remember(owner: &mut Owner, who: Person, born_ns: u64, role: u8, flags: u32) {
+    *owner = Owner { who, closed_ns: 0, born_ns, segments: 0, role: u32::from(role), flags, padding: 0 };
+}
+
+/// `inet_csk_accept()` returns a connection to the running task.
+#[inline(always)]
+pub(crate) fn on_accept<R: Reader>(sk: *const c_void) {
+    if sk.is_null() {
+        return;
+    }
+    let Some(sock) = Sock::<R>::new(sk) else { return };
+    owned_by_current(story::ACCEPT, &sock);
+}
+
+/// `tcp_rcv_space_adjust`: a task has read from a connection. Serves where no function may be hooked: the first one to
+/// read from an accepted connection has accepted it, or was given it.
+#[inline(always)]
+pub(crate) fn on_read(sk: *const c_void) {
+    match notes::get(sk as u64) {
+        Some(note) if note.flags & note_flag::OWNED == 0 && note.role == Role::SERVER => {}
+        _ => return,
+    }
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    // kTLS and sockmap read in softirqs.
+    if sock.owned() {
+        owned_by_current(story::ACCEPT, &sock);
+    }
+}
+
+/// The running task holds the connection now.
+#[inline(always)]
+fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
+    let (mut born_ns, mut role) = (0, Role::SERVER);
+    if let Some(note) = notes::get(sock.key()) {
+        note.flags |= note_flag::OWNED;
+        (born_ns, role) = (note.born_ns, note.role);
+    }
+    if !filter::netns(sock.common.netns()) {
+        return;
+    }
+    let Some(scratch) = scratch::take(story) else { return };
+    scratch.record.endpoints = sock.endpoints();
+    let scratch = core::hint::black_box(scratch);
+    remember(&mut scratch.owner, Person::NOBODY, born_ns, role, 0);
+    task::current(&mut scratch.owner.who);
+    owners::put(&scratch.record.endpoints, &scratch.owner);
+    scratch.release();
+}

@@ -1,0 +1,52 @@
+//! The two ends of one RST, where both are on this host but in different network namespaces: the kernel side knows the
+//! peer's process in its own namespace only. The events meet by `reset_id`.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::event::{Body, Event, Finding, Process};
+
+/// RSTs whose other end may still come.
+const OPEN: usize = 4_096;
+
+/// One end of a RST.
+type End = (String, bool);
+
+/// Ends seen lately, by the id of their RST and whether it was received.
+#[derive(Debug, Default)]
+pub struct Pairs {
+    open: HashMap<End, Process>,
+    order: VecDeque<End>,
+}
+
+impl Pairs {
+    /// Remembers one end of a RST, if the event is one without a counterpart.
+    pub fn meet(&mut self, event: &Event) {
+        let Some((id, received, finding)) = end(&event.body) else { return };
+        let (None, Some(process)) = (&finding.counterpart, &finding.process) else { return };
+        let end = (id.to_owned(), received);
+        if self.open.insert(end.clone(), process.clone()).is_none() {
+            self.order.push_back(end);
+        }
+        if self.order.len() > OPEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.open.remove(&oldest);
+        }
+    }
+
+    /// The process at the other end, when it was met and the event does not name it.
+    #[must_use]
+    pub fn counterpart(&self, event: &Event) -> Option<&Process> {
+        let (id, received, finding) = end(&event.body)?;
+        if finding.counterpart.is_some() {
+            return None;
+        }
+        self.open.get(&(id.to_owned(), !received))
+    }
+}
+
+/// Id of the RST, whether it was received, and the finding.
+fn end(body: &Body) -> Option<(&str, bool, &Finding)> {
+    let finding = body.finding()?;
+    Some((finding.tcp.reset_id.as_deref()?, matches!(body, Body::ResetReceived(_)), finding))
+}
