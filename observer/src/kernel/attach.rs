@@ -9,6 +9,7 @@ use aya::{
 };
 use aya_log::Level;
 use observer_ebpf::{Field, Settings};
+use thiserror::Error;
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -38,6 +39,26 @@ pub struct Refused {
     pub hook: String,
     /// The kernel's error.
     pub error: String,
+}
+
+/// No plan is left.
+#[derive(Clone, Debug, Error)]
+#[error(
+    "the kernel refused every hook ({}; lockdown: {}); try --hooks auto, and check that BPF is allowed here (sysctl \
+     kernel.unprivileged_bpf_disabled does not matter for root, a container's seccomp profile does)",
+    self.list(),
+    refusal::lockdown()
+)]
+pub(crate) struct RefusedAll {
+    /// Every plan that was tried.
+    pub(crate) plans: Vec<Refused>,
+}
+
+impl RefusedAll {
+    fn list(&self) -> String {
+        let list: Vec<String> = self.plans.iter().map(|one| format!("{}: {}", one.hook, one.error)).collect();
+        list.join("; ")
+    }
 }
 
 /// An attached observer. Dropping it detaches everything: the kernel holds nothing but by these file descriptors.
@@ -156,13 +177,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
             Err(refusal) => refused.push(refusal),
         }
     }
-    let list: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.hook, one.error)).collect();
-    bail!(
-        "the kernel refused every hook ({}; lockdown: {}); try --hooks auto, and check that BPF is allowed here \
-         (sysctl kernel.unprivileged_bpf_disabled does not matter for root, a container's seccomp profile does)",
-        list.join("; "),
-        refusal::lockdown()
-    )
+    Err(RefusedAll { plans: refused }.into())
 }
 
 /// The plan's own limits, and those of this kernel.

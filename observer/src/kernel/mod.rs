@@ -9,9 +9,13 @@ mod log;
 mod reasons;
 mod refusal;
 mod settings;
+mod survey;
 mod totals;
+mod trial;
 
 pub use attach::{Attached, Refused, attach};
 pub use reasons::Reasons;
-pub use refusal::preflight;
+pub use refusal::{effective_capabilities, in_own_pid_namespace, lockdown_level, preflight};
+pub use survey::{FieldFound, Survey, survey};
 pub use totals::{NamespaceTotal, Tally};
+pub use trial::try_plan;

@@ -42,16 +42,26 @@ pub fn preflight() -> Result<()> {
             super::btf::VMLINUX
         );
     }
-    match fs::read_link("/proc/self/ns/pid") {
-        Ok(link) if link.as_os_str() != INITIAL_PID_NAMESPACE => bail!(
+    if in_own_pid_namespace() {
+        bail!(
             "running in a PID namespace of its own, where the kernel's process ids mean nothing; run on the host or \
              with the host's PID namespace (docker run --pid=host, hostPID: true)"
-        ),
-        _ => Ok(()),
+        );
     }
+    Ok(())
 }
 
-fn effective_capabilities() -> Result<u64> {
+/// Whether this process lives in another PID namespace than the initial one.
+#[must_use]
+pub fn in_own_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() != INITIAL_PID_NAMESPACE)
+}
+
+/// The mask of effective capabilities.
+///
+/// # Errors
+/// Without `/proc`.
+pub fn effective_capabilities() -> Result<u64> {
     let mask = procfile::field("/proc/self/status", "CapEff");
     match mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok()) {
         Some(mask) => Ok(mask),
@@ -61,9 +71,15 @@ fn effective_capabilities() -> Result<u64> {
 
 /// The lockdown level in force, or `none`.
 pub(crate) fn lockdown() -> String {
-    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let level = text.split('[').nth(1).and_then(|rest| rest.split(']').next());
-    level.unwrap_or("none").to_owned()
+    lockdown_level().unwrap_or_else(|| "none".to_owned())
+}
+
+/// The lockdown level in force; None where the kernel does not show it.
+#[must_use]
+pub fn lockdown_level() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let level = text.split('[').nth(1)?.split(']').next()?;
+    Some(level.to_owned())
 }
 
 /// `EPERM (Operation not permitted)`, from an error and its causes; the innermost system error wins.

@@ -29,10 +29,9 @@ impl Abilities {
     /// # Errors
     /// When a flag without which nothing can be told is missing.
     pub(crate) fn of(types: &KernelTypes) -> anyhow::Result<Self> {
-        let reason = types.tracepoint_enum_arg("tcp_send_reset", "sk_rst_reason");
         Ok(Self {
             flags: SockFlags::of(types)?,
-            reason_arg: reason.filter(|position| *position == REASON_POSITION).unwrap_or(ABSENT),
+            reason_arg: reason_position(types).unwrap_or(ABSENT),
             repair: types.bit_field("tcp_sock", "repair").unwrap_or((ABSENT, 0)),
             probe_read: refusal::lockdown() != "confidentiality",
             // The helper came in 5.11, with the enumerator of its name.
@@ -80,6 +79,12 @@ impl Abilities {
             repair_mask: self.repair.1,
         }
     }
+}
+
+/// Index of the parameter `reason` of the tracepoint `tcp_send_reset`; None before 6.10.
+pub(crate) fn reason_position(types: &KernelTypes) -> Option<u32> {
+    let position = types.tracepoint_enum_arg("tcp_send_reset", "sk_rst_reason");
+    position.filter(|position| *position == REASON_POSITION)
 }
 
 fn filter_bits(options: &Options) -> u32 {
