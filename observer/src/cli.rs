@@ -3,12 +3,13 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::{
     cause::Cause,
-    options::{FilterSet, Format, Options},
+    doctor,
+    options::{FilterSet, Format, Options, RING_BYTES},
     plan::PlanChoice,
     severity::Severity,
 };
@@ -78,7 +79,7 @@ pub struct Cli {
     #[arg(long, value_name = "PLAN", default_value_t, help_heading = "Kernel")]
     hooks: PlanChoice,
     /// Size of the buffer between kernel and observer in bytes, a power of two
-    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = "Kernel", value_parser = ring_size)]
+    #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES, help_heading = "Kernel", value_parser = ring_size)]
     ring_size: u32,
     /// Connections whose owners are remembered, for RSTs that come later
     #[arg(long, value_name = "N", default_value_t = 32_768, help_heading = "Kernel",
@@ -110,6 +111,42 @@ conn-observer --fail-on close_unread -- ./integration-tests";
 enum Chore {
     /// Print the JSON Schema of the events
     Schema,
+    /// Check what works on this machine, and make every cause once to see it come back
+    ///
+    /// Each check is ok, limited, failed or skipped, with what can be done about it. Exit status: 0 all that is needed
+    /// works; 2 something does not.
+    Doctor(DoctorArguments),
+}
+
+#[derive(Debug, Args)]
+struct DoctorArguments {
+    /// The hook plan that must work: auto, fentry, kprobe or tracepoint
+    #[arg(long, value_name = "PLAN", default_value_t)]
+    hooks: PlanChoice,
+    /// Judge the BTF file of another kernel instead of this machine
+    #[arg(long, value_name = "FILE", conflicts_with = "hooks")]
+    btf: Option<PathBuf>,
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+impl DoctorArguments {
+    fn request(self) -> doctor::Request {
+        let format = match self.format {
+            ReportFormat::Text => Format::Text,
+            ReportFormat::Json => Format::Json,
+        };
+        doctor::Request { hooks: self.hooks, btf: self.btf, format }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -128,6 +165,8 @@ pub enum Task {
     Observe(Box<Options>),
     /// Print the JSON Schema.
     Schema,
+    /// Check this machine.
+    Doctor(doctor::Request),
 }
 
 impl Cli {
@@ -149,8 +188,10 @@ impl Cli {
     /// # Errors
     /// When options contradict each other.
     pub fn task(self) -> Result<Task> {
-        if let Some(Chore::Schema) = self.chore {
-            return Ok(Task::Schema);
+        match self.chore {
+            Some(Chore::Schema) => return Ok(Task::Schema),
+            Some(Chore::Doctor(arguments)) => return Ok(Task::Doctor(arguments.request())),
+            None => {}
         }
         if self.children && self.pid.is_empty() && self.command.is_empty() {
             bail!("--children follows the processes of --pid or COMMAND: name one");

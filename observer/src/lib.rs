@@ -28,4 +28,5 @@ pub mod stream;
 pub mod output;
 pub mod command;
 pub mod observe;
+pub mod doctor;
 pub mod cli;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use conn_observer::{
     cli::{Cli, Task},
     diagnose::diagnose,
-    event, observe,
+    doctor, event, observe,
 };
 
 /// It could not run.
@@ -30,11 +30,13 @@ fn perform(task: Task) -> Result<u8> {
         Task::Schema => {
             let schema = schemars::schema_for!(event::Event);
             let text = serde_json::to_string_pretty(&schema).context("cannot render the schema")?;
-            match writeln!(io::stdout(), "{text}") {
-                // The reader has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-                written => written.map(|()| 0).context("cannot write the schema"),
-            }
+            print(&(text + "\n")).context("cannot write the schema")?;
+            Ok(0)
+        }
+        Task::Doctor(request) => {
+            let report = doctor::examine(&request);
+            print(&report.render(request.format)?).context("cannot write the report")?;
+            Ok(report.exit_code())
         }
         Task::Observe(options) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -44,5 +46,13 @@ fn perform(task: Task) -> Result<u8> {
             let outcome = runtime.block_on(observe::run(&options))?;
             Ok(if outcome.failed { 1 } else { outcome.command.unwrap_or(0) })
         }
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough is no error.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

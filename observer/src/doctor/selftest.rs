@@ -1,0 +1,193 @@
+//! The self-test: makes every cause that plain sockets can make, in a network namespace of its own, and expects each
+//! back as a finding. All findings are there when the hooks are detached, so nothing is waited for.
+
+use std::{io, thread};
+
+use super::{
+    acts::{ACTS, Maker},
+    netns,
+    report::{Check, Reproduced, Sighting},
+};
+use crate::{
+    cause::Cause,
+    clock::Clock,
+    decode::Decoder,
+    event::{Body, Finding},
+    kernel,
+    options::{FilterSet, Options},
+    plan::{Coverage, Plan},
+};
+
+const NAME: &str = "self_test";
+
+/// What came back: a cause and the two ports of its connection.
+struct Seen {
+    cause: Cause,
+    ports: [u16; 2],
+}
+
+/// An act that was made, or why it could not be.
+struct Made {
+    cause: Cause,
+    port: io::Result<u16>,
+}
+
+/// Runs the self-test with this plan, in a thread that leaves the network namespace of this process.
+pub(crate) fn run(plan: Plan, options: &Options) -> (Check, Vec<Reproduced>) {
+    let options = options.clone();
+    let thread = thread::Builder::new().name("self-test".to_owned()).spawn(move || in_namespace(plan, &options));
+    let fault = |error: String| Err(Check::failed(NAME, error, "please report it"));
+    let outcome = match thread.map(thread::JoinHandle::join) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => fault("its thread has panicked".to_owned()),
+        Err(error) => fault(format!("cannot start its thread: {error}")),
+    };
+    match outcome {
+        Ok(rows) => (verdict(plan, &rows), rows),
+        Err(check) => (check, Vec::new()),
+    }
+}
+
+fn in_namespace(plan: Plan, options: &Options) -> Result<Vec<Reproduced>, Check> {
+    let namespace = netns::enter().map_err(|error| {
+        Check::skipped(NAME, format!("no network namespace of its own can be made here: {error}"))
+            .with_remedy("it needs CAP_SYS_ADMIN and CAP_NET_ADMIN")
+    })?;
+    let known = ACTS.iter().filter_map(|act| Some((act.cause.parse::<Cause>().ok()?, act.make)));
+    let acts: Vec<(Cause, Maker)> = known.collect();
+    let filters = FilterSet {
+        netns: vec![namespace],
+        causes: acts.iter().map(|(cause, _)| *cause).collect(),
+        ..FilterSet::default()
+    };
+    let fault = |error: String| Check::failed(NAME, error, "please report it");
+    let mut attached = kernel::try_plan(plan, &Options { filters, ..options.clone() })
+        .map_err(|refused| fault(format!("refused at {}: {}", refused.hook, refused.error)))?;
+    let mut ring = attached.take_ring().map_err(|error| fault(format!("{error:#}")))?;
+    let made: Vec<Made> = acts.into_iter().map(|(cause, make)| Made { cause, port: make() }).collect();
+    attached.detach().map_err(|error| fault(format!("{error:#}")))?;
+    let decoder = Decoder { clock: Clock::read(), reasons: &attached.reasons, host: "" };
+    let mut seen = Vec::new();
+    while let Some(record) = ring.next() {
+        let event =
+            decoder.decode(&record, 0).map_err(|error| fault(format!("a record cannot be decoded: {error}")))?;
+        seen.extend(finding(&event.body).and_then(sighting));
+    }
+    // What a plan cannot see by itself are special cases; no act is one.
+    let special = plan.coverage();
+    let limits: Vec<Coverage> = attached.coverage.iter().filter(|one| !special.contains(one)).cloned().collect();
+    Ok(made.into_iter().map(|one| judge(one, &seen, &limits)).collect())
+}
+
+fn finding(body: &Body) -> Option<&Finding> {
+    match body {
+        Body::Close(finding) | Body::ResetSent(finding) => Some(finding),
+        _ => None,
+    }
+}
+
+fn sighting(finding: &Finding) -> Option<Seen> {
+    let network = finding.network.as_ref()?;
+    Some(Seen { cause: finding.cause, ports: [network.local.port, network.peer.port] })
+}
+
+fn judge(made: Made, seen: &[Seen], limits: &[Coverage]) -> Reproduced {
+    let cause = made.cause.name();
+    let row = |state, detail| Reproduced { cause, state, detail };
+    match made.port {
+        Ok(port) if seen.iter().any(|one| one.cause == made.cause && one.ports.contains(&port)) => {
+            row(Sighting::Seen, None)
+        }
+        Ok(port) => match limits.iter().find(|limit| concerns(limit, cause)) {
+            Some(limit) => row(Sighting::NotOnThisKernel, Some(limit.limit.clone())),
+            None => row(Sighting::NotSeen, Some(instead(port, seen))),
+        },
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            row(Sighting::NotOnThisKernel, Some(error.to_string()))
+        }
+        Err(error) => row(Sighting::NotMade, Some(error.to_string())),
+    }
+}
+
+/// A limit names the causes that it is about.
+fn concerns(limit: &Coverage, cause: &str) -> bool {
+    let mut words = limit.what.split_whitespace().chain(limit.limit.split_whitespace());
+    words.any(|word| word.trim_matches(|character: char| !character.is_alphanumeric()) == cause)
+}
+
+/// What was told of a connection instead of its cause.
+fn instead(port: u16, seen: &[Seen]) -> String {
+    let others: Vec<&str> = seen.iter().filter(|one| one.ports.contains(&port)).map(|one| one.cause.name()).collect();
+    if others.is_empty() { "nothing came back".to_owned() } else { format!("{} came back", others.join(", ")) }
+}
+
+fn verdict(plan: Plan, rows: &[Reproduced]) -> Check {
+    let named =
+        |state: Sighting| -> Vec<&str> { rows.iter().filter(|row| row.state == state).map(|row| row.cause).collect() };
+    let seen = named(Sighting::Seen).len();
+    let mut detail = format!("{seen} of {} causes came back with the {} plan", rows.len(), plan.name());
+    for state in [Sighting::NotSeen, Sighting::NotOnThisKernel, Sighting::NotMade] {
+        let causes = named(state);
+        if !causes.is_empty() {
+            detail.push_str(&format!("; {}: {}", state.words(), causes.join(", ")));
+        }
+    }
+    if !named(Sighting::NotSeen).is_empty() {
+        return Check::failed(NAME, detail, "please report it with this output");
+    }
+    if seen == rows.len() { Check::ok(NAME, detail) } else { Check::limited(NAME, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::report::State, *};
+
+    const PORT: u16 = 40_000;
+
+    fn judged(cause: Cause, port: io::Result<u16>, seen: &[Seen], limits: &[Coverage]) -> Sighting {
+        judge(Made { cause, port }, seen, limits).state
+    }
+
+    fn no_reasons() -> Coverage {
+        let limit = "RSTs for which it finds no full socket (data_after_timewait, no_socket) are not seen";
+        Coverage { what: "kernel_reason".to_owned(), limit: limit.to_owned() }
+    }
+
+    #[test]
+    fn cause_and_port_must_both_be_right() {
+        let seen = [Seen { cause: Cause::LingerZero, ports: [80, PORT] }];
+        assert_eq!(judged(Cause::LingerZero, Ok(PORT), &seen, &[]), Sighting::Seen);
+        assert_eq!(judged(Cause::LingerZero, Ok(81), &seen, &[]), Sighting::NotSeen);
+        assert_eq!(judged(Cause::CloseUnread, Ok(PORT), &seen, &[]), Sighting::NotSeen);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_show_is_declared_not_failed() {
+        let limits = [no_reasons()];
+        assert_eq!(judged(Cause::NoSocket, Ok(PORT), &[], &limits), Sighting::NotOnThisKernel);
+        assert_eq!(judged(Cause::DataAfterTimewait, Ok(PORT), &[], &limits), Sighting::NotOnThisKernel);
+        assert_eq!(judged(Cause::Disconnect, Ok(PORT), &[], &limits), Sighting::NotSeen);
+    }
+
+    #[test]
+    fn an_act_that_cannot_be_made_is_no_fault() {
+        let unsupported = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+        assert_eq!(judged(Cause::AdminKill, Err(unsupported), &[], &[]), Sighting::NotOnThisKernel);
+        let forbidden = io::Error::from_raw_os_error(libc::EPERM);
+        assert_eq!(judged(Cause::AdminKill, Err(forbidden), &[], &[]), Sighting::NotMade);
+    }
+
+    #[test]
+    fn one_cause_not_seen_fails_the_test() {
+        let row = |state| Reproduced { cause: "disconnect", state, detail: None };
+        let state = |rows: &[Reproduced]| verdict(Plan::Tracepoint, rows).state;
+        assert_eq!(state(&[row(Sighting::Seen)]), State::Ok);
+        assert_eq!(state(&[row(Sighting::Seen), row(Sighting::NotOnThisKernel)]), State::Limited);
+        assert_eq!(state(&[row(Sighting::NotMade), row(Sighting::NotSeen)]), State::Failed);
+    }
+
+    #[test]
+    fn most_acts_are_known_to_this_build() {
+        assert!(ACTS.iter().filter(|act| act.cause.parse::<Cause>().is_ok()).count() >= 9);
+    }
+}
