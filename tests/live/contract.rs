@@ -1,6 +1,7 @@
 //! What a script may rely on: command line, exit status, streams, filters, life and death.
 
 mod command;
+mod doctor;
 mod filters;
 mod lifecycle;
 mod output;
@@ -14,4 +15,5 @@ pub(crate) fn tests(suite: &mut Suite) {
     output::tests(suite);
     command::tests(suite);
     filters::tests(suite);
+    doctor::tests(suite);
 }

@@ -1,11 +1,9 @@
 //! What cannot be done is said in one line on stderr that names the thing, with exit status 2.
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::{env, fs, io, process, ptr};
 
-use conn_observer_tests::binary;
+use conn_observer_tests::binary::{self, PublicCopy};
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns, Root};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
@@ -15,9 +13,6 @@ use crate::suite::{Suite, add};
 
 /// The kernel's upper bound of pid_max (PID_MAX_LIMIT): no process ever has this id.
 const NO_PID: &str = "4194304";
-
-/// A user without any privilege.
-const NOBODY: u32 = 65_534;
 
 pub(super) fn tests(suite: &mut Suite) {
     add!(suite, "contract", [], [a_malformed_argument_is_refused_by_name,]);
@@ -95,16 +90,17 @@ fn a_command_that_is_not_found_is_refused() {
 }
 
 fn a_user_without_privilege_is_told_which_capability_is_missing() {
-    // The build folder may be closed to others.
-    let copy = Copy::of_binary();
-    let mut command = process::Command::new(&copy.0);
-    // `uid` also leaves root's groups.
-    command.current_dir("/").uid(NOBODY).gid(NOBODY);
-    run::run(command).assert_refused(&["CAP_BPF"]);
+    let copy = PublicCopy::new("refusals");
+    run::run(copy.as_nobody(&[])).assert_refused(&["CAP_BPF"]);
 }
 
 fn a_kernel_without_btf_is_refused() {
-    let mut command = binary::command(&["--duration", "1ms"]);
+    run::run(without_btf(binary::command(&["--duration", "1ms"])))
+        .assert_refused(&["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
+}
+
+/// The same command where the kernel seems to have no BTF.
+pub(super) fn without_btf(mut command: process::Command) -> process::Command {
     // SAFETY: system calls alone, between fork and exec: a mount namespace in which an empty folder hides the BTF.
     unsafe {
         command.pre_exec(|| {
@@ -115,7 +111,7 @@ fn a_kernel_without_btf_is_refused() {
             if hidden { Ok(()) } else { Err(io::Error::last_os_error()) }
         });
     }
-    run::run(command).assert_refused(&["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
+    command
 }
 
 fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
@@ -132,22 +128,4 @@ fn a_plan_that_this_kernel_refuses_is_refused_with_its_error() {
         }
         assert!(chosen.plan() != "tracepoint" || env::var("CONN_OBSERVER_HOOKS").is_ok() || !refused.is_empty());
     });
-}
-
-/// A copy of the binary that everybody may run.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn of_binary() -> Self {
-        let path = env::temp_dir().join(format!("conn-observer-{}", process::id()));
-        fs::copy(binary::path(), &path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
