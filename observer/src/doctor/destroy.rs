@@ -28,6 +28,10 @@ pub(crate) fn destroy(stream: &TcpStream) -> io::Result<()> {
     let length = netlink.read(&mut answer)?;
     match errno(&answer[..length]) {
         Some(0) => Ok(()),
+        // The caller has the socket: what is not there is the handler.
+        Some(errno) if -errno == libc::ENOENT => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel has no tcp_diag: load that module"))
+        }
         Some(errno) => Err(io::Error::from_raw_os_error(-errno)),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without an error code")),
     }

@@ -7,8 +7,6 @@ use super::report::{Check, Report, State};
 /// Columns of the state and the name.
 const STATE_WIDTH: usize = 8;
 const NAME_WIDTH: usize = 20;
-/// Where the sentences begin.
-const INDENT: usize = STATE_WIDTH + NAME_WIDTH + 2;
 /// Columns of a line.
 const WIDTH: usize = 120;
 
@@ -27,11 +25,9 @@ pub(super) fn render(report: &Report) -> String {
         text.push_str("\nself-test:\n");
     }
     for row in &report.self_test {
-        let _ = write!(text, "  {:<NAME_WIDTH$} {}", row.cause, row.state.words());
-        if let Some(detail) = &row.detail {
-            let _ = write!(text, ": {detail}");
-        }
-        text.push('\n');
+        let detail = row.detail.as_ref().map(|detail| format!(": {detail}"));
+        let words = format!("{}{}", row.state.words(), detail.unwrap_or_default());
+        paragraph(&mut text, &format!("  {:<NAME_WIDTH$} ", row.cause), &words);
     }
     let _ = writeln!(text, "\n{}", verdict(report));
     text
@@ -41,19 +37,20 @@ fn line(text: &mut String, check: &Check) {
     let head = format!("{:<STATE_WIDTH$} {:<NAME_WIDTH$} ", check.state.name(), check.name);
     paragraph(text, &head, &check.detail);
     if let Some(remedy) = &check.remedy {
-        paragraph(text, &format!("{:INDENT$}→ ", ""), remedy);
+        paragraph(text, &format!("{:indent$}→ ", "", indent = head.chars().count()), remedy);
     }
 }
 
-/// Words behind a head, on as many lines as they need.
+/// Words behind a head, on as many lines as they need, each below the first.
 fn paragraph(text: &mut String, head: &str, words: &str) {
     text.push_str(head);
-    let mut column = head.chars().count();
+    let indent = head.chars().count();
+    let mut column = indent;
     for (index, word) in words.split_whitespace().enumerate() {
         let length = word.chars().count();
         if index > 0 && column + 1 + length > WIDTH {
-            let _ = write!(text, "\n{:INDENT$}", "");
-            column = INDENT;
+            let _ = write!(text, "\n{:indent$}", "");
+            column = indent;
         } else if index > 0 {
             text.push(' ');
             column += 1;
@@ -120,7 +117,7 @@ something that is needed does not work (1 failed)
     fn long_sentences_are_wrapped_below_themselves() {
         let text = render(&report(vec![Check::limited("coverage", "word ".repeat(60))]));
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert!(text.lines().any(|line| line.starts_with(&" ".repeat(INDENT)) && line.ends_with("word")), "{text}");
+        assert!(text.lines().any(|line| line.starts_with(&" ".repeat(30)) && line.ends_with("word")), "{text}");
         assert!(text.ends_with("all that is needed works (1 limited)\n"), "{text}");
     }
 }
