@@ -67,6 +67,9 @@ pub struct Cli {
     /// Stop after this time, e.g. 500ms, 10s, 2m, 1h
     #[arg(long, value_name = "TIME", help_heading = "Output", value_parser = duration)]
     duration: Option<Duration>,
+    /// Compare the totals with the kernel's own counters this often, and at the end; 0 for never
+    #[arg(long, value_name = "TIME", default_value = "60s", help_heading = "Output", value_parser = pause)]
+    audit: Duration,
     /// Exit with 1 when one of these causes passed the filters
     #[arg(long, value_name = "CAUSE", value_delimiter = ',', help_heading = "Output")]
     fail_on: Vec<Cause>,
@@ -235,6 +238,7 @@ impl Cli {
             output: self.output.filter(|path| path.as_os_str() != "-"),
             count: self.count,
             duration: self.duration,
+            audit: Some(self.audit).filter(|interval| !interval.is_zero()),
             fail_on: self.fail_on,
             command: self.command,
         })))
@@ -278,6 +282,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     milliseconds.map(Duration::from_millis).ok_or_else(|| "expected a number before the unit".to_owned())
 }
 
+/// A duration, or 0 for none.
+fn pause(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
 /// What the kernel takes for a ring buffer: a power of two of at least a page.
 fn ring_size(text: &str) -> Result<u32, String> {
     let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (4_096..=1 << 30).contains(size));
@@ -310,6 +319,19 @@ mod tests {
         assert!(duration("10").is_err());
         assert!(duration("s").is_err());
         assert!(duration("99999999999999999999h").is_err());
+    }
+
+    #[test]
+    fn audits_can_be_turned_off() {
+        let audit = |arguments: &[&str]| {
+            let task = Cli::try_parse_from([&["conn-observer"], arguments].concat()).unwrap().task();
+            let Ok(Task::Observe(options)) = task else { panic!("not to observe") };
+            options.audit
+        };
+        assert_eq!(audit(&[]), Some(Duration::from_secs(60)));
+        assert_eq!(audit(&["--audit", "500ms"]), Some(Duration::from_millis(500)));
+        assert_eq!(audit(&["--audit", "0"]), None);
+        assert!(Cli::try_parse_from(["conn-observer", "--audit", "10"]).is_err());
     }
 
     #[test]

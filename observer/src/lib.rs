@@ -12,12 +12,14 @@
 
 pub mod diagnose;
 pub mod procfile;
+pub mod netns;
 pub mod cause;
 pub mod severity;
 pub mod event;
 pub mod plan;
 pub mod options;
 pub mod kernel;
+pub mod audit;
 pub mod clock;
 pub mod message;
 pub mod judge;

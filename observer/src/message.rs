@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     cause::Cause,
-    event::{Attribution, Body, Finding, Process, Role, Stopped},
+    event::{Attribution, Audit, Body, Finding, Process, Role, Stopped},
 };
 
 /// The sentence of an event.
@@ -26,9 +26,21 @@ pub fn of(body: &Body) -> String {
             loss.place,
             thousands(loss.total_lost)
         ),
+        Body::Audit(audit) => audited(&mut text, audit),
         Body::Stopped(stopped) => balance(&mut text, stopped),
     };
     text
+}
+
+fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
+    write!(text, "audit of namespace {}: ", audit.namespace)?;
+    let Some(residual) = audit.residual else {
+        return text.write_str("no process is left in it to read its counters by");
+    };
+    for one in audit.counters.iter().filter(|one| one.kernel != 0 || one.seen != 0) {
+        write!(text, "{} of {} {}, ", thousands(one.seen), thousands(one.kernel), one.counter)?;
+    }
+    write!(text, "residual {}", thousands(residual))
 }
 
 fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
@@ -213,6 +225,7 @@ fn thousands(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{AuditedCounter, Relation};
 
     #[test]
     fn thousands_are_grouped() {
@@ -220,5 +233,26 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(4_022), "4,022");
         assert_eq!(thousands(1_048_576), "1,048,576");
+    }
+
+    #[test]
+    fn an_audit_names_the_counters_that_moved() {
+        let counter = |name: &str, seen, kernel, residual| AuditedCounter {
+            counter: name.to_owned(),
+            seen,
+            kernel,
+            residual,
+            relation: Relation::Equal,
+        };
+        let counters = vec![
+            counter("TCPAbortOnClose", 4_102, 4_103, 1),
+            counter("TCPAbortOnData", 0, 0, 0),
+            counter("OutRsts", 5_000, 5_000, 0),
+        ];
+        let audit = Audit { namespace: 42, interval_ms: 60_000, unreadable: false, counters, residual: Some(1) };
+        assert_eq!(
+            of(&Body::Audit(audit)),
+            "audit of namespace 42: 4,102 of 4,103 TCPAbortOnClose, 5,000 of 5,000 OutRsts, residual 1"
+        );
     }
 }

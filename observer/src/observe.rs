@@ -7,7 +7,7 @@
 //! 4. COMMAND is released: its first instruction is seen;
 //! 5. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
 //! 6. the hooks are detached, the ring is drained, the totals are read;
-//! 7. `loss` and `stopped` are written, the output is flushed;
+//! 7. the last audits, `loss` and `stopped` are written, the output is flushed;
 //! 8. COMMAND, if it still runs, is waited for: its exit status is ours.
 
 use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use crate::{
+    audit::Auditor,
     command::{self, Child},
     kernel::{self, Attached, Tally},
     options::Options,
@@ -77,24 +78,37 @@ pub async fn run(options: &Options) -> Result<Outcome> {
         child = Some(Child::prepare(&options.command, options.output.is_some())?);
     }
     let mut signals = Signals::install()?;
+    let mut auditor = Auditor::start(options);
     let mut attached = kernel::attach(options, child.as_ref().map(Child::pid))?;
     // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
     let mut ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
         .map_err(|error| anyhow::Error::msg(error.to_string()))
         .context("cannot wait for the ring buffer")?;
+    auditor.begin(attached.has_reasons);
     let reasons = Arc::clone(&attached.reasons);
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached);
     output.begin()?;
     let mut status = None;
-    let followed =
-        follow(options, &mut stream, &mut attached, &mut ring, &output, child.as_mut(), &mut signals, &mut status)
-            .await;
+    let followed = follow(
+        options,
+        &mut stream,
+        &mut attached,
+        &mut auditor,
+        &mut ring,
+        &output,
+        child.as_mut(),
+        &mut signals,
+        &mut status,
+    )
+    .await;
     let reason = *followed.as_ref().unwrap_or(&"error");
+    auditor.pause(&attached.tally()?);
     attached.detach()?;
     attached.flush_log();
     drain(&mut stream, ring.get_mut());
     let tally = attached.tally()?;
+    stream.audits(auditor.finish(&tally));
     stream.stopped(reason, &tally);
     let flushed = flush(stream.take(), output, &mut signals, reason == "signal").await;
     // COMMAND goes on without an observer: its status is still what the caller waits for.
@@ -142,6 +156,7 @@ async fn follow(
     options: &Options,
     stream: &mut Stream<'_>,
     attached: &mut Attached,
+    auditor: &mut Auditor,
     ring: &mut AsyncFd<RingBuf<MapData>>,
     output: &Output,
     mut child: Option<&mut Child>,
@@ -212,7 +227,12 @@ async fn follow(
         if Instant::now() >= upkeep {
             upkeep = Instant::now() + UPKEEP_INTERVAL;
             stream.refresh_clock();
-            stream.losses(&attached.tally()?);
+            let tally = attached.tally()?;
+            stream.losses(&tally);
+            auditor.meet(&tally, || attached.tally())?;
+        }
+        if auditor.is_due() {
+            stream.audits(auditor.audit(|| attached.tally())?);
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Options {
     pub count: Option<u64>,
     /// Stop after so much time.
     pub duration: Option<Duration>,
+    /// How often the totals are compared with the kernel's counters; None for never.
+    pub audit: Option<Duration>,
     /// Causes that make the exit status 1.
     pub fail_on: Vec<Cause>,
     /// A command to run and observe; empty for none.

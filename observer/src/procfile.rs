@@ -1,4 +1,4 @@
-//! Files of `/proc` that hold one `Name: value` a line: `status`, `fdinfo`.
+//! What `/proc` shows of processes: their ids, and files that hold one `Name: value` a line (`status`, `fdinfo`).
 
 use std::{fs, path::Path};
 
@@ -10,6 +10,16 @@ pub fn field(path: impl AsRef<Path>, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
+/// Ids of the entries of a folder that is named after processes or threads, the lowest first; empty when it cannot be
+/// read.
+#[must_use]
+pub fn ids(folder: impl AsRef<Path>) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut ids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    ids.sort_unstable();
+    ids
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -19,5 +29,11 @@ mod tests {
         assert_eq!(field("/proc/self/status", "Tgid"), Some(std::process::id().to_string()));
         assert_eq!(field("/proc/self/status", "Tgi"), None);
         assert_eq!(field("/proc/self/no-such-file", "Tgid"), None);
+    }
+
+    #[test]
+    fn processes_are_listed_and_nothing_else() {
+        assert!(ids("/proc").contains(&std::process::id()));
+        assert!(ids("/proc/self/no-such-folder").is_empty());
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     decode::Decoder,
     diagnose::diagnose,
     event::{
-        Body, CoverageLimit, Event, Filters, Hooks, Host, Loss, LostCount, RefusedHook, SCHEMA, Started, Stopped,
-        TotalCount,
+        Audit, Body, CoverageLimit, Event, Filters, Hooks, Host, Loss, LostCount, RefusedHook, SCHEMA, Started,
+        Stopped, TotalCount,
     },
     kernel::{Attached, Reasons, Tally},
     message,
@@ -187,6 +187,13 @@ impl<'a> Stream<'a> {
             }));
         }
         self.lost = lost;
+    }
+
+    /// Tells what audits have found.
+    pub fn audits(&mut self, audits: Vec<Audit>) {
+        for audit in audits {
+            self.tell(Body::Audit(audit));
+        }
     }
 
     /// The last lines.

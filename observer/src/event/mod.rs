@@ -4,6 +4,7 @@
 //! Unknown values are absent, never zero and never guessed. Names follow the OpenTelemetry semantic conventions where
 //! one exists (`process.pid`, `network.peer.address`).
 
+mod audit;
 mod balance;
 mod finding;
 mod start;
@@ -11,6 +12,7 @@ mod start;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{Audit, AuditedCounter, Relation};
 pub use balance::{Loss, LostCount, Stopped, TotalCount};
 pub use finding::{
     AddressType, Attribution, CauseSource, Cgroup, Endpoint, Finding, Listener, Network, Process, Role, Stack, Tcp,
@@ -53,6 +55,8 @@ pub enum Body {
     ResetReceived(Box<Finding>),
     /// Findings were lost.
     Loss(Loss),
+    /// The totals of a network namespace against the kernel's own counters (`--audit`).
+    Audit(Audit),
     /// Last line: the hooks are detached, and everything seen has been told.
     Stopped(Box<Stopped>),
 }

@@ -76,6 +76,8 @@ pub struct Attached {
     pub coverage: Vec<Coverage>,
     /// Kernel fields that BTF did not show.
     pub missing_fields: Vec<&'static str>,
+    /// The kernel gives reasons for RSTs, and so tells every one of them, also those without a full socket.
+    pub has_reasons: bool,
     /// Names of reset reasons.
     pub reasons: Arc<Reasons>,
 }
@@ -171,6 +173,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
                     refused,
                     coverage: coverage(plan, &abilities, &targets, &missing),
                     missing_fields: missing.iter().map(|field| field.name).collect(),
+                    has_reasons: abilities.has_reasons(),
                     reasons: Arc::new(reasons),
                 });
             }

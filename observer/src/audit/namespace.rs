@@ -1,0 +1,121 @@
+//! What is known of one audited namespace.
+
+use std::time::Instant;
+
+use super::{counters::Counters, reading::Reading};
+use crate::{
+    event::{Audit, AuditedCounter},
+    netns::Member,
+};
+
+/// An audited namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Namespace {
+    /// By whom it is read, as long as that one lives.
+    member: Option<Member>,
+    /// What everything later is compared with; None until it could be read.
+    base: Option<Base>,
+    /// The last reading that was told, or the first one.
+    told: Reading,
+}
+
+#[derive(Debug)]
+struct Base {
+    began: Instant,
+    reading: Reading,
+}
+
+impl Namespace {
+    /// The counters before the hooks are attached; None when they cannot be read.
+    pub(crate) fn before_attach(member: Member) -> Option<Self> {
+        let counters = Counters::read(&member)?;
+        let reading = Reading { kernel: [counters; 2], ..Reading::default() };
+        let base = Base { began: Instant::now(), reading };
+        Some(Self { member: Some(member), base: Some(base), told: reading })
+    }
+
+    /// The counters after it; false when they cannot be read any more.
+    pub(crate) fn after_attach(&mut self) -> bool {
+        let Some(counters) = self.counters() else { return false };
+        if let Some(base) = &mut self.base {
+            base.reading.kernel[1] = counters;
+            self.told = base.reading;
+        }
+        true
+    }
+
+    /// Begins the audit with this reading.
+    pub(crate) fn begin(&mut self, reading: Reading) {
+        self.base = Some(Base { began: Instant::now(), reading });
+        self.told = reading;
+    }
+
+    /// Whether it has begun. An inode number is given away again: a namespace whose counters fell is a new one.
+    pub(crate) fn has_begun(&self, reading: &Reading) -> bool {
+        self.base.is_some() && !reading.kernel[0].restarted_since(&self.told.kernel[0])
+    }
+
+    /// Reads the counters; None when the member is gone.
+    pub(crate) fn counters(&mut self) -> Option<Counters> {
+        let counters = self.member.as_ref().and_then(Counters::read);
+        if counters.is_none() {
+            self.member = None;
+        }
+        counters
+    }
+
+    /// The same with a new member.
+    pub(crate) fn moved_to(&mut self, member: Member) -> Option<Counters> {
+        self.member = Some(member);
+        self.counters()
+    }
+
+    /// Whether acts were seen of which no event has told.
+    pub(crate) fn has_news(&self, seen: &Counters) -> bool {
+        self.told.seen[1] != *seen
+    }
+
+    /// Whether something was counted since the last event.
+    pub(crate) fn moved(&self, reading: &Reading) -> bool {
+        reading.moved_since(&self.told)
+    }
+
+    /// Whether something was counted since the audit began.
+    pub(crate) fn moved_ever(&self, reading: &Reading) -> bool {
+        self.base.as_ref().is_some_and(|base| reading.moved_since(&base.reading))
+    }
+
+    /// Sum of the absolute residuals.
+    pub(crate) fn residual(&self, reading: &Reading, every_reset: bool) -> u64 {
+        let base = self.base.as_ref();
+        base.map_or(0, |base| sum(&reading.judge(&base.reading, every_reset)))
+    }
+
+    /// The event of a reading.
+    pub(crate) fn audit(&mut self, inode: u32, reading: &Reading, every_reset: bool) -> Audit {
+        self.told = *reading;
+        let base = self.base.as_ref();
+        let counters = base.map_or_else(Vec::new, |base| reading.judge(&base.reading, every_reset).to_vec());
+        let residual = Some(sum(&counters));
+        Audit { namespace: inode, interval_ms: self.interval_ms(), unreadable: false, counters, residual }
+    }
+
+    /// The event of a namespace that nobody is left in, once for what was seen there.
+    pub(crate) fn unreadable(&mut self, inode: u32, seen: Counters) -> Option<Audit> {
+        if !self.has_news(&seen) {
+            return None;
+        }
+        self.told.seen = [seen; 2];
+        let interval_ms = self.interval_ms();
+        Some(Audit { namespace: inode, interval_ms, unreadable: true, counters: Vec::new(), residual: None })
+    }
+
+    fn interval_ms(&self) -> u64 {
+        let elapsed = self.base.as_ref().map_or_else(Default::default, |base| base.began.elapsed());
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn sum(counters: &[AuditedCounter]) -> u64 {
+    counters.iter().map(|one| one.residual.unsigned_abs()).sum()
+}

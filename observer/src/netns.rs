@@ -1,0 +1,121 @@
+//! Network namespaces, found through the processes and threads in them. No file of another namespace stays open: it
+//! would keep the namespace alive.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::procfile;
+
+/// A process or thread that is, or was, in a network namespace. Below its folder `/proc` shows the namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    inode: u32,
+    folder: PathBuf,
+}
+
+impl Member {
+    /// Whoever is described in this folder of `/proc`; None when nobody is, or nobody may look.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Option<Self> {
+        Some(Self { inode: inode_at(&folder)?, folder })
+    }
+
+    /// Inode of the namespace.
+    #[must_use]
+    pub fn inode(&self) -> u32 {
+        self.inode
+    }
+
+    /// Reads a file of the namespace, such as `snmp`.
+    ///
+    /// # Errors
+    /// When the member has ended or moved to another namespace: its id may belong to a stranger by now.
+    pub fn read(&self, file: &str) -> io::Result<String> {
+        let text = fs::read_to_string(self.folder.join("net").join(file))?;
+        if inode_at(&self.folder) != Some(self.inode) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(text)
+    }
+}
+
+/// The namespace of this process.
+#[must_use]
+pub fn own() -> Option<Member> {
+    Member::at("/proc/self".into())
+}
+
+/// A member of every namespace that some process is in, this one's first of all. Threads that have left the namespace of
+/// their process are rare, and looked at by [`find`] only.
+#[must_use]
+pub fn all() -> BTreeMap<u32, Member> {
+    let mut found = BTreeMap::new();
+    let processes = procfile::ids("/proc").into_iter().map(|pid| PathBuf::from(format!("/proc/{pid}")));
+    for member in own().into_iter().chain(processes.filter_map(Member::at)) {
+        found.entry(member.inode).or_insert(member);
+    }
+    found
+}
+
+/// A member of each of these namespaces, as far as there is one: a process, or else a thread.
+#[must_use]
+pub fn find(wanted: &BTreeSet<u32>) -> BTreeMap<u32, Member> {
+    let mut found = all();
+    found.retain(|inode, _| wanted.contains(inode));
+    if found.len() == wanted.len() {
+        return found;
+    }
+    for pid in procfile::ids("/proc") {
+        let tasks = format!("/proc/{pid}/task");
+        // The first thread is the process.
+        for thread in procfile::ids(&tasks).into_iter().filter(|thread| *thread != pid) {
+            let member = Member::at(Path::new(&tasks).join(thread.to_string()));
+            if let Some(member) = member.filter(|member| wanted.contains(&member.inode)) {
+                found.entry(member.inode).or_insert(member);
+                if found.len() == wanted.len() {
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}
+
+fn inode_at(folder: &Path) -> Option<u32> {
+    inode(fs::read_link(folder.join("ns/net")).ok()?.to_str()?)
+}
+
+/// `net:[4026531840]`
+fn inode(link: &str) -> Option<u32> {
+    link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_name_an_inode() {
+        assert_eq!(inode("net:[4026531840]"), Some(4_026_531_840));
+        for bad in ["mnt:[4026531840]", "net:[]", "net:[4026531840", "net:[99999999999]"] {
+            assert_eq!(inode(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn our_own_namespace_is_among_all() {
+        let own = own().unwrap();
+        assert!(own.read("snmp").unwrap().contains("\nTcp: "));
+        assert!(all().contains_key(&own.inode()));
+        assert!(find(&BTreeSet::from([own.inode()])).contains_key(&own.inode()));
+    }
+
+    #[test]
+    fn a_member_of_another_namespace_is_not_read() {
+        let stranger = Member { inode: 1, folder: "/proc/self".into() };
+        assert_eq!(stranger.read("snmp").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
