@@ -1,5 +1,6 @@
 //! What the observer is for, with the two binaries and a loopback only, so that it also runs in a bare guest.
 
+mod audit;
 mod causes;
 mod exact;
 mod late_data;
@@ -16,4 +17,5 @@ pub(crate) fn tests(suite: &mut Suite) {
     silence::tests(suite);
     owners::tests(suite);
     exact::tests(suite);
+    audit::tests(suite);
 }

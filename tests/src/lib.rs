@@ -36,6 +36,7 @@ pub mod report;
 pub mod observer;
 pub mod run;
 
+pub mod fault;
 pub mod feature;
 pub mod loaded;
 pub mod peer;
