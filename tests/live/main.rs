@@ -8,6 +8,7 @@
 mod suite;
 
 mod traffic;
+mod scripted_traffic;
 
 mod core;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     }
     let mut suite = suite::Suite::default();
     traffic::tests(&mut suite);
+    scripted_traffic::tests(&mut suite);
     core::tests(&mut suite);
     loss::tests(&mut suite);
     contract::tests(&mut suite);

@@ -31,6 +31,11 @@ impl Act {
         }
     }
 
+    /// What the calling process has to answer for at these addresses, where no stream tells them.
+    pub fn at(local: impl Into<SocketAddr>, peer: impl Into<SocketAddr>) -> Self {
+        Self { pid: std::process::id(), tid: thread_id(), local: local.into(), peer: peer.into(), unread: 0 }
+    }
+
     /// The same act by another process's main thread.
     pub fn by(mut self, pid: u32) -> Self {
         self.pid = pid;

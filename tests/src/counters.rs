@@ -34,6 +34,15 @@ impl Counters {
         Self(self.0.iter().map(delta).collect())
     }
 
+    /// What RSTs can raise, and has been raised: `TCPAbort…` and the RSTs sent, by name.
+    pub fn resets(&self) -> Vec<(&str, u64)> {
+        let about_resets = |name: &str| name.starts_with("TcpExt:TCPAbort") || name == "Tcp:OutRsts";
+        let raised = self.0.iter().filter(|(name, value)| about_resets(name) && **value != 0);
+        let mut raised: Vec<_> = raised.map(|(name, _)| (name.split(':').nth(1).unwrap(), self.get(name))).collect();
+        raised.sort_unstable();
+        raised
+    }
+
     fn get(&self, name: &str) -> u64 {
         let value = self.0.get(name).unwrap_or_else(|| panic!("the kernel has no counter {name}"));
         u64::try_from(*value).unwrap_or_else(|_| panic!("{name} went down by {}", -value))

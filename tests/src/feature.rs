@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::{fs, io, mem};
 
 use crate::netns::Netns;
+use crate::tun::Tun;
 
 /// Something a test cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Feature {
     Netns,
     /// Loading BPF programs, and the kernel's BTF.
     Bpf,
+    /// A TUN device: packets made by hand.
+    Tun,
     /// Changing to another user.
     Root,
     /// A program in the search path or in `/usr/sbin`.
@@ -27,6 +30,7 @@ impl Feature {
         match self {
             Self::Netns => "netns",
             Self::Bpf => "bpf",
+            Self::Tun => "tun",
             Self::Root => "root",
             Self::Tool(name) => name,
             Self::Sources => "sources",
@@ -37,9 +41,11 @@ impl Feature {
     pub fn missing(self) -> Option<String> {
         static NETNS: OnceLock<Option<String>> = OnceLock::new();
         static BPF: OnceLock<Option<String>> = OnceLock::new();
+        static TUN: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Netns => NETNS.get_or_init(netns).clone(),
             Self::Bpf => BPF.get_or_init(bpf).clone(),
+            Self::Tun => TUN.get_or_init(tun).clone(),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
             Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
             Self::Sources => (!sources().is_dir()).then(|| format!("{} is not here", sources().display())),
@@ -60,7 +66,12 @@ pub fn sources() -> &'static Path {
 }
 
 fn netns() -> Option<String> {
-    Netns::probe().err().map(|error| format!("no private network namespace can be made here: {error}"))
+    Netns::probe(|| Ok(())).err().map(|error| format!("no private network namespace can be made here: {error}"))
+}
+
+fn tun() -> Option<String> {
+    let opened = Netns::probe(|| Tun::open().map(drop));
+    opened.err().map(|error| format!("no TUN device can be made here: {error}"))
 }
 
 /// Loads the smallest program of the kind the observer needs at least (`return 0`, raw tracepoint).

@@ -14,6 +14,7 @@
 pub mod deadline;
 
 pub mod counters;
+pub mod link;
 pub mod netns;
 pub mod queue;
 
@@ -21,9 +22,17 @@ pub mod act;
 pub mod pair;
 pub mod sock;
 
+pub mod segment;
+pub mod tun;
+pub mod scripted;
+
 pub mod abort;
 pub mod late;
 pub mod orderly;
+
+pub mod handmade;
+pub mod received;
+pub mod answers;
 
 pub mod actor;
 pub mod role;

@@ -5,11 +5,12 @@
 
 use std::ffi::c_int;
 use std::net::Ipv6Addr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::{fs, io, mem, panic, thread};
+use std::{fs, io, panic, thread};
 
 use crate::counters::Counters;
+use crate::link::{self, check, control_socket};
 
 /// Name of the thread that runs a test body; the observer must report it as the thread's name.
 pub const THREAD_NAME: &str = "test-body";
@@ -35,15 +36,15 @@ impl Netns {
         }
     }
 
-    /// Whether this process may make a namespace.
-    pub fn probe() -> io::Result<()> {
-        thread::spawn(|| Netns::enter().map(drop)).join().expect("the probe does not panic")
+    /// Whether this process may make a namespace, and `attempt` something in it.
+    pub fn probe(attempt: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        thread::spawn(|| Netns::enter().and_then(|_namespace| attempt())).join().expect("the probe does not panic")
     }
 
     fn enter() -> io::Result<Self> {
         // SAFETY: unshare takes no pointers; only the calling thread changes its namespace.
         check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
-        loopback_up()?;
+        link::up("lo")?;
         let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
         Ok(Self { inode, _bound_to_thread: std::marker::PhantomData })
     }
@@ -82,26 +83,4 @@ impl Netns {
         check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR as _, &raw const request) })
             .expect("an address on lo");
     }
-}
-
-fn loopback_up() -> io::Result<()> {
-    let socket = control_socket(libc::AF_INET)?;
-    // SAFETY: ifreq is plain data, for which all zeroes is a value.
-    let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    request.ifr_name[..2].copy_from_slice(&[b'l' as _, b'o' as _]);
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
-    // SAFETY: the kernel reads one ifreq.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) })
-}
-
-fn control_socket(family: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers; a descriptor that is not negative is ours alone.
-    let fd = unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    check(fd)?;
-    // SAFETY: just opened, owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn check(result: c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

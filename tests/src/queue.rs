@@ -24,6 +24,11 @@ pub fn wait_fin_acknowledged(local_port: u16, peer_port: u16) {
     });
 }
 
+/// Waits until there is no such socket, not even a time-wait one.
+pub fn wait_gone(local_port: u16, peer_port: u16) {
+    until("the socket to go away", || find(local_port, peer_port).is_none());
+}
+
 /// Whether a socket is a time-wait minisocket, which shows FIN_WAIT2 as its state at first, but always timer 3.
 pub fn is_minisocket(local_port: u16, peer_port: u16) -> bool {
     find(local_port, peer_port).is_some_and(|row| row.timer == TIMEWAIT_TIMER)

@@ -16,6 +16,8 @@ use crate::deadline::until;
 pub enum State {
     /// Data flows both ways.
     Established = 1,
+    /// Our SYN has no answer yet.
+    SynSent = 2,
     /// Our FIN is acknowledged, the peer may still send.
     FinWait2 = 5,
     /// No connection, for instance after the peer's RST.
@@ -54,6 +56,19 @@ pub fn linger_zero(stream: &TcpStream) {
 /// TCP_LINGER2: how long an orphan stays in FIN_WAIT2; negative means that close sends RST there.
 pub fn linger2(stream: &TcpStream, seconds: c_int) {
     set_option(stream, libc::IPPROTO_TCP, libc::TCP_LINGER2, seconds).expect("TCP_LINGER2");
+}
+
+/// SO_KEEPALIVE that gives a silent peer up after two seconds: one probe after one, the end one later.
+pub fn keep_alive_two_seconds(stream: &TcpStream) {
+    let options = [
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    ];
+    for (level, option) in options {
+        set_option(stream, level, option, 1).expect("keepalive");
+    }
 }
 
 /// TCP_QUICKACK: spares the next acknowledgement its delay of 40 ms.
