@@ -9,6 +9,7 @@ mod suite;
 
 mod traffic;
 mod scripted_traffic;
+mod wide_traffic;
 
 mod core;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let mut suite = suite::Suite::default();
     traffic::tests(&mut suite);
     scripted_traffic::tests(&mut suite);
+    wide_traffic::tests(&mut suite);
     core::tests(&mut suite);
     loss::tests(&mut suite);
     contract::tests(&mut suite);

@@ -44,7 +44,6 @@ fn a_phantom_reset_is_one_close_without_unread_bytes_or_none() {
         let delta = namespace.counters().since(&before);
         let raised = delta.resets();
         let phantom: &[_] = &[("OutRsts", 1), ("TCPAbortOnClose", 1)];
-        eprintln!("phantom {raised:?}");
         assert!(raised == phantom || raised.is_empty(), "{raised:?}");
     });
 }

@@ -104,6 +104,17 @@ pub fn listener_with_waiting_connection() -> Act {
     act
 }
 
+/// `listener_close` for `count` connections that nobody accepted. Gives also their far ends, which have been reset.
+pub fn listener_with(count: usize) -> (Vec<Act>, Vec<TcpStream>) {
+    let listener = crate::crowd::listen(std::net::Ipv4Addr::LOCALHOST, count);
+    let address = listener.local_addr().expect("an address").as_socket().expect("IP");
+    let clients: Vec<TcpStream> = (0..count).map(|_| TcpStream::connect(address).expect("connect")).collect();
+    let acts = clients.iter().map(|client| Act::at(address, client.local_addr().unwrap())).collect();
+    drop(listener);
+    clients.iter().for_each(|client| sock::wait_state(client, State::Close));
+    (acts, clients)
+}
+
 fn close((closing, peer): (TcpStream, TcpStream), unread: u64) -> Act {
     let act = Act::of(&closing, unread);
     drop(closing);

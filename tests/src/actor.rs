@@ -41,7 +41,17 @@ impl Actor {
 
     /// Lets it play `line` and returns what it has done (or, for a role that ends it, is about to do).
     pub fn play(&mut self, line: &str) -> Vec<Act> {
+        self.begin(line);
+        self.finish(line)
+    }
+
+    /// Lets it begin with `line`; [`Self::finish`] must follow.
+    pub fn begin(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").expect("the actor listens");
+    }
+
+    /// What it has done of `line`.
+    pub fn finish(&mut self, line: &str) -> Vec<Act> {
         let mut answer = String::new();
         self.stdout.read_line(&mut answer).expect("the actor answers");
         let acts: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line}: the actor said {answer:?}"));

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 use std::{fs, io, mem};
 
+use crate::kill;
 use crate::netns::Netns;
 use crate::tun::Tun;
+use crate::veth::Far;
 
 /// Something a test cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,14 @@ pub enum Feature {
     Bpf,
     /// A TUN device: packets made by hand.
     Tun,
+    /// A pair of virtual Ethernet devices between two namespaces.
+    Veth,
+    /// Packets that take their time (netem).
+    Netem,
+    /// Ending a connection from outside (CONFIG_INET_DIAG_DESTROY).
+    SockDestroy,
+    /// A machine of our own, whose settings the test may change: a guest of `cargo xtask vm`.
+    OwnMachine,
     /// Changing to another user.
     Root,
     /// A program in the search path or in `/usr/sbin`.
@@ -31,6 +42,10 @@ impl Feature {
             Self::Netns => "netns",
             Self::Bpf => "bpf",
             Self::Tun => "tun",
+            Self::Veth => "veth",
+            Self::Netem => "netem",
+            Self::SockDestroy => "sock-destroy",
+            Self::OwnMachine => "own-machine",
             Self::Root => "root",
             Self::Tool(name) => name,
             Self::Sources => "sources",
@@ -42,10 +57,17 @@ impl Feature {
         static NETNS: OnceLock<Option<String>> = OnceLock::new();
         static BPF: OnceLock<Option<String>> = OnceLock::new();
         static TUN: OnceLock<Option<String>> = OnceLock::new();
+        static VETH: OnceLock<Option<String>> = OnceLock::new();
+        static NETEM: OnceLock<Option<String>> = OnceLock::new();
+        static SOCK_DESTROY: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Netns => NETNS.get_or_init(netns).clone(),
             Self::Bpf => BPF.get_or_init(bpf).clone(),
             Self::Tun => TUN.get_or_init(tun).clone(),
+            Self::Veth => VETH.get_or_init(veth).clone(),
+            Self::Netem => NETEM.get_or_init(netem).clone(),
+            Self::SockDestroy => SOCK_DESTROY.get_or_init(sock_destroy).clone(),
+            Self::OwnMachine => own_machine(),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
             Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
             Self::Sources => (!sources().is_dir()).then(|| format!("{} is not here", sources().display())),
@@ -72,6 +94,28 @@ fn netns() -> Option<String> {
 fn tun() -> Option<String> {
     let opened = Netns::probe(|| Tun::open().map(drop));
     opened.err().map(|error| format!("no TUN device can be made here: {error}"))
+}
+
+fn veth() -> Option<String> {
+    let made = Netns::probe(|| Far::connect().map(drop));
+    made.err().map(|error| format!("no virtual Ethernet pair can be made here: {error}"))
+}
+
+fn netem() -> Option<String> {
+    let delayed = Netns::probe(|| Far::connect()?.delay(Duration::from_millis(1)));
+    delayed.err().map(|error| format!("packets cannot be delayed here: {error}"))
+}
+
+fn sock_destroy() -> Option<String> {
+    let probed = Netns::probe(kill::probe);
+    probed.err().map(|error| format!("connections cannot be ended from outside here: {error}"))
+}
+
+/// The guest's init is PID 1, leaves its list of runs in `/vm`, and is our parent.
+fn own_machine() -> Option<String> {
+    let by_guest_init = rustix::process::getppid().is_some_and(rustix::process::Pid::is_init)
+        && fs::exists("/vm/runs").unwrap_or(false);
+    (!by_guest_init).then(|| "it would change settings of the whole machine, which is not a test guest".to_owned())
 }
 
 /// Loads the smallest program of the kind the observer needs at least (`return 0`, raw tracepoint).

@@ -15,7 +15,10 @@ pub mod deadline;
 
 pub mod counters;
 pub mod link;
+mod netlink;
 pub mod netns;
+pub mod veth;
+pub mod kill;
 pub mod queue;
 
 pub mod act;
@@ -36,6 +39,8 @@ pub mod answers;
 
 pub mod actor;
 pub mod role;
+pub mod crowd;
+pub mod scarce;
 mod sharing;
 
 pub mod binary;

@@ -12,6 +12,16 @@ pub fn up(name: &str) -> io::Result<()> {
     set(libc::SIOCSIFFLAGS, &request)
 }
 
+/// Whether packets pass: it is up, and so is its other end.
+pub fn is_running(name: &str) -> bool {
+    let mut request = request(name);
+    let socket = control_socket(libc::AF_INET).expect("a socket");
+    // SAFETY: the kernel reads and writes one ifreq.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request) }).expect(name);
+    // SAFETY: the flags are what was just written.
+    i32::from(unsafe { request.ifr_ifru.ifru_flags }) & libc::IFF_RUNNING != 0
+}
+
 /// Gives an interface its address in a network of 256, to which the kernel adds the route once it is up.
 pub fn set_address(name: &str, address: Ipv4Addr) -> io::Result<()> {
     for (what, value) in [(libc::SIOCSIFADDR, address), (libc::SIOCSIFNETMASK, Ipv4Addr::new(255, 255, 255, 0))] {

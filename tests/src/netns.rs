@@ -41,7 +41,7 @@ impl Netns {
         thread::spawn(|| Netns::enter().and_then(|_namespace| attempt())).join().expect("the probe does not panic")
     }
 
-    fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         // SAFETY: unshare takes no pointers; only the calling thread changes its namespace.
         check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
         link::up("lo")?;
@@ -67,6 +67,12 @@ impl Netns {
     /// Keeps any program of this namespace from having more than some kilobytes on their way.
     pub fn small_send_buffers(&self) {
         fs::write("/proc/sys/net/ipv4/tcp_wmem", "4096 16384 16384").expect("net.ipv4.tcp_wmem");
+    }
+
+    /// How long a closed connection waits for the peer's FIN (`net.ipv4.tcp_fin_timeout`). Up to a minute it waits as a
+    /// time-wait minisocket, beyond as a whole socket.
+    pub fn set_fin_timeout(&self, seconds: u32) {
+        fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", seconds.to_string()).expect("net.ipv4.tcp_fin_timeout");
     }
 
     /// Adds an IPv6 address to the loopback, which has `::1` only.

@@ -24,6 +24,18 @@ pub fn wait_fin_acknowledged(local_port: u16, peer_port: u16) {
     });
 }
 
+/// The same for `count` sockets with one peer's port. Tells how many of them are time-wait minisockets.
+pub fn wait_all_fins_acknowledged(peer_port: u16, count: usize) -> usize {
+    let mut minisockets = 0;
+    until("all FINs to be acknowledged", || {
+        let ours = rows().into_iter().filter(|row| row.peer_port == peer_port);
+        let done: Vec<Row> = ours.filter(|row| [FIN_WAIT2, TIME_WAIT].contains(&row.state)).collect();
+        minisockets = done.iter().filter(|row| row.timer == TIMEWAIT_TIMER).count();
+        done.len() == count
+    });
+    minisockets
+}
+
 /// Waits until there is no such socket, not even a time-wait one.
 pub fn wait_gone(local_port: u16, peer_port: u16) {
     until("the socket to go away", || find(local_port, peer_port).is_none());

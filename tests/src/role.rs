@@ -7,10 +7,10 @@ use std::{io, thread};
 
 use serde_json::Value;
 
-use crate::act::Act;
+use crate::act::{self, Act};
 use crate::actor::COMM;
 use crate::pair::{Family, Side};
-use crate::{abort, late, orderly, sharing, sock};
+use crate::{abort, crowd, kill, late, orderly, sharing, sock};
 
 /// The actor's `main`: plays the script given as arguments, or line by line what stdin says.
 pub fn main(script: &[String]) -> ExitCode {
@@ -52,6 +52,15 @@ impl Stage {
             "orderly" => orderly::close(Family::V4, Side::Client).to_vec(),
             "hold" | "exit-with" => vec![self.hold(number(1))],
             "connect" => vec![self.connect(number(1))],
+            "connect-many" => self.connect_many(words[1], number(2)),
+            "kill" => {
+                kill::destroy(words[1].parse().unwrap(), words[2].parse().unwrap()).expect("SOCK_DESTROY");
+                Vec::new()
+            }
+            "spin" => {
+                spin_on(number(1));
+                Vec::new()
+            }
             "close" => {
                 self.held.clear();
                 Vec::new()
@@ -87,6 +96,16 @@ impl Stage {
         act
     }
 
+    /// Keeps connections to somebody else that are as they come.
+    fn connect_many(&mut self, address: &str, count: u64) -> Vec<Act> {
+        crowd::allow_files();
+        let connect = |_| TcpStream::connect(address).expect("connect");
+        let streams: Vec<TcpStream> = (0..count).map(connect).collect();
+        let acts = streams.iter().map(|stream| Act::of(stream, 0)).collect();
+        self.held.extend(streams);
+        acts
+    }
+
     /// Keeps a connection to somebody else, which once closed will wait for late data as a full socket.
     fn connect(&mut self, port: u64) -> Act {
         let port = u16::try_from(port).expect("a port");
@@ -96,6 +115,17 @@ impl Stage {
         self.held.push(stream);
         act
     }
+}
+
+/// Keeps a CPU busy until the process ends.
+fn spin_on(cpu: u64) {
+    let spin = move || {
+        act::stay_on(cpu as usize);
+        loop {
+            std::hint::spin_loop();
+        }
+    };
+    thread::Builder::new().name("spinner".into()).spawn(spin).expect("a thread");
 }
 
 fn close_in_thread(name: String, bytes: u64) -> Vec<Act> {
