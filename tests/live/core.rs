@@ -6,6 +6,7 @@ mod exact;
 mod late_data;
 mod owners;
 mod silence;
+mod table;
 mod unread;
 
 use crate::suite::Suite;
@@ -15,6 +16,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     causes::tests(suite);
     late_data::tests(suite);
     silence::tests(suite);
+    table::tests(suite);
     owners::tests(suite);
     exact::tests(suite);
     audit::tests(suite);

@@ -14,7 +14,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// Adds a test called `module::name`.
-    pub(crate) fn add(&mut self, module: &str, name: &str, needs: &[Feature], test: fn()) {
+    pub(crate) fn add(&mut self, module: &str, name: &str, needs: &[Feature], test: impl FnOnce() + Send + 'static) {
         let runner = move || {
             test();
             Ok(())

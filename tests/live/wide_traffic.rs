@@ -115,6 +115,9 @@ fn a_close_without_memory_raises_abort_on_memory_once() {
     Netns::run(|namespace| {
         let before = namespace.counters();
         let _peers = scarce::out_of_memory();
-        assert_eq!(namespace.counters().since(&before).resets(), [("OutRsts", 1), ("TCPAbortOnMemory", 1)]);
+        let raised = namespace.counters().since(&before);
+        assert_eq!(raised.tcp_ext("TCPAbortOnMemory"), 1);
+        // In 5.10 the peer's answer to our FIN comes after the end of the socket, and is reset too.
+        assert!([1, 2].contains(&raised.tcp("OutRsts")), "{:?}", raised.resets());
     });
 }

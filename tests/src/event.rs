@@ -49,12 +49,18 @@ impl Event {
 
     /// Whether it tells of a connection, not of the observer itself.
     pub fn is_about_connection(&self) -> bool {
-        matches!(self.kind(), "close" | "reset_sent")
+        matches!(self.kind(), "close" | "reset_sent" | "reset_received")
     }
 
     /// Whether it tells of this act's connection, seen from this act's end.
     pub fn is_at(&self, act: &Act) -> bool {
         self.end("local") == Some(act.local) && self.end("peer") == Some(act.peer)
+    }
+
+    /// Whether it tells of this act's connection, seen from either end.
+    pub fn is_about(&self, act: &Act) -> bool {
+        let swapped = Act { local: act.peer, peer: act.local, ..act.clone() };
+        self.is_at(act) || self.is_at(&swapped)
     }
 
     /// One end of the connection, `local` or `peer`.

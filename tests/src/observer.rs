@@ -105,6 +105,8 @@ impl Observer {
     pub fn events_before(&mut self, fence: &Act) -> Vec<Event> {
         let mut events = self.events_until(|event| event.is_at(fence));
         events.pop().expect("the fence").assert_is("close_unread", fence);
+        // Its peer was reset, which may be told first.
+        events.retain(|event| !event.is_about(fence));
         events
     }
 

@@ -1,4 +1,4 @@
-//! RSTs from a scripted peer, and what is lost with each. Streams are given back still open.
+//! Resets of connections that still have something to lose in either direction, by a scripted peer or by us.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -24,17 +24,39 @@ pub struct Lost {
 
 /// `reset_by_peer` in ESTABLISHED.
 pub fn established(tun: &Tun, lost: Lost) -> (Act, TcpStream) {
-    let (stream, mut peer) = Scripted::called(tun);
-    peer.window = lost.in_flight;
-    peer.answer();
-    let act = fill(&stream, &mut peer, lost);
+    let (mut peer, act, stream) = filled(tun, lost);
     peer.send(RST | ACK, &[]);
     sock::wait_state(&stream, State::Close);
     (act, stream)
 }
 
+/// Our own close, with unread data (`close_unread`).
+pub fn closed_by_us(tun: &Tun, lost: Lost) -> Act {
+    let (mut peer, act, stream) = filled(tun, lost);
+    drop(stream);
+    peer.receive_reset();
+    act
+}
+
+/// Our own close with SO_LINGER of zero seconds (`linger_zero`).
+pub fn lingering_closed_by_us(tun: &Tun, lost: Lost) -> Act {
+    let (mut peer, act, stream) = filled(tun, lost);
+    sock::linger_zero(&stream);
+    drop(stream);
+    peer.receive_reset();
+    act
+}
+
+fn filled(tun: &Tun, lost: Lost) -> (Scripted<'_>, Act, TcpStream) {
+    let (stream, mut peer) = Scripted::called(tun);
+    peer.window = lost.in_flight;
+    peer.answer();
+    let act = fill(&stream, &mut peer, lost);
+    (peer, act, stream)
+}
+
 /// Brings a connection, whose peer offers `lost.in_flight` of window, to the point where this is lost.
-pub(crate) fn fill(mut stream: &TcpStream, peer: &mut Scripted<'_>, lost: Lost) -> Act {
+fn fill(mut stream: &TcpStream, peer: &mut Scripted<'_>, lost: Lost) -> Act {
     if lost.unread > 0 {
         peer.send(ACK, &vec![b'x'; lost.unread.into()]);
         sock::wait_readable(stream, lost.unread.into());
