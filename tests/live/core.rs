@@ -5,6 +5,7 @@ mod causes;
 mod exact;
 mod late_data;
 mod owners;
+mod resets_received;
 mod silence;
 mod table;
 mod unread;
@@ -18,6 +19,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     silence::tests(suite);
     table::tests(suite);
     owners::tests(suite);
+    resets_received::tests(suite);
     exact::tests(suite);
     audit::tests(suite);
 }

@@ -53,6 +53,10 @@ impl Stage {
             "hold" | "exit-with" => vec![self.hold(number(1))],
             "connect" => vec![self.connect(number(1))],
             "connect-many" => self.connect_many(words[1], number(2)),
+            "write" => {
+                self.held.last_mut().expect("a connection").write_all(&vec![b'x'; number(1) as usize]).expect("send");
+                Vec::new()
+            }
             "kill" => {
                 kill::destroy(words[1].parse().unwrap(), words[2].parse().unwrap()).expect("SOCK_DESTROY");
                 Vec::new()
