@@ -5,6 +5,8 @@ mod causes;
 mod exact;
 mod late_data;
 mod owners;
+mod owners_of_resets;
+mod late_veth;
 mod resets_received;
 mod silence;
 mod table;
@@ -19,6 +21,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     silence::tests(suite);
     table::tests(suite);
     owners::tests(suite);
+    owners_of_resets::tests(suite);
+    late_veth::tests(suite);
     resets_received::tests(suite);
     exact::tests(suite);
     audit::tests(suite);
