@@ -47,9 +47,14 @@ impl Event {
         self.text("cause")
     }
 
-    /// Whether it tells of a connection, not of the observer itself.
+    /// Whether it tells what this end of a connection did; not of the observer itself.
     pub fn is_about_connection(&self) -> bool {
-        matches!(self.kind(), "close" | "reset_sent" | "reset_received")
+        matches!(self.kind(), "close" | "reset_sent")
+    }
+
+    /// Whether it tells of a RST that came in, most often the other side of an act on this very host.
+    pub fn is_about_victim(&self) -> bool {
+        self.kind() == "reset_received"
     }
 
     /// Whether it tells of this act's connection, seen from this act's end.

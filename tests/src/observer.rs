@@ -23,6 +23,7 @@ pub struct Observer {
     stderr: Arc<Mutex<String>>,
     seen: Vec<Event>,
     read: usize,
+    with_victims: bool,
 }
 
 impl Observer {
@@ -43,11 +44,18 @@ impl Observer {
         let stderr = Arc::new(Mutex::new(String::new()));
         collect(child.stderr.take().expect("piped"), Arc::clone(&stderr));
         let lines = lines_of(child.stdout.take().expect("piped"));
-        let mut observer = Self { child, lines, stderr, seen: Vec::new(), read: 0 };
+        let mut observer = Self { child, lines, stderr, seen: Vec::new(), read: 0, with_victims: false };
         let started = observer.advance();
         observer.read = 1;
         assert_eq!(started.kind(), "started", "the first line: {started:?}");
         observer
+    }
+
+    /// Also gives events about RSTs that came in. Without this they are passed over: over loopback each RST has both
+    /// sides, and most tests are about the one that acts.
+    pub fn with_victims(mut self) -> Self {
+        self.with_victims = true;
+        self
     }
 
     /// Its process id.
@@ -79,7 +87,7 @@ impl Observer {
             };
             self.read += 1;
             assert_ne!(event.kind(), "stopped", "stopped while an event was awaited");
-            if event.is_about_connection() {
+            if event.is_about_connection() || (self.with_victims && event.is_about_victim()) {
                 return event;
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn tests(suite: &mut Suite) {
 fn a_closed_listener_answers_for_all_that_waited() {
     const COUNT: usize = 37;
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let before = namespace.counters();
         let (acts, _clients) = abort::listener_with(COUNT);
         assert_eq!(namespace.counters().since(&before).resets(), [("OutRsts", COUNT as u64)], "no TCPAbort… moves");
@@ -58,7 +58,7 @@ fn a_timer_that_interrupts_a_busy_process_names_the_owner() {
         let tun = Tun::open().expect("a TUN device");
         let mut spinner = Actor::spawn();
         spinner.play(&format!("spin {CPU}"));
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         stay_on(CPU);
         let (act, _stream) = answers::keepalive(&tun);
         let event = only(observer.events_before_fence());
@@ -71,7 +71,7 @@ fn a_reset_that_we_deliver_names_its_owner() {
     Netns::run(|namespace| {
         let tun = Tun::open().expect("a TUN device");
         let mut actor = Actor::spawn();
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let (act, mut peer) = called_by(&mut actor, &tun);
         peer.send(RST | ACK, &[]);
         let event = only(observer.events_before_fence());
@@ -84,7 +84,7 @@ fn late_data_that_we_deliver_names_the_closer() {
         namespace.set_fin_timeout(90);
         let tun = Tun::open().expect("a TUN device");
         let mut actor = Actor::spawn();
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let (act, mut peer) = called_by(&mut actor, &tun);
         actor.play("close");
         peer.receive(|segment| segment.has(FIN));
@@ -104,7 +104,7 @@ fn connections_older_than_the_observer_have_owners_too() {
         let tun = Tun::open().expect("a TUN device");
         let mut actor = Actor::spawn();
         let (act, mut peer) = called_by(&mut actor, &tun);
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         peer.send(RST | ACK, &[]);
         let event = only(observer.events_before_fence());
         assert_tells(&event, "reset_by_peer", "owner", &act);
@@ -117,7 +117,7 @@ fn connections_older_than_the_observer_have_owners_too() {
 fn a_phantom_is_told_where_the_kernel_makes_one() {
     Netns::run(|namespace| {
         let tun = Tun::open().expect("a TUN device");
-        let mut observer = Observer::within(namespace, &["--all-closes"]);
+        let mut observer = Observer::within(namespace, &["--all-closes"]).with_victims();
         let before = namespace.counters();
         let act = handmade::phantom(&tun);
         let made = namespace.counters().since(&before).tcp_ext("TCPAbortOnClose") == 1;

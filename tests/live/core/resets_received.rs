@@ -75,7 +75,7 @@ fn assert_same_reset(culprit: &Event, victim: &Event) {
 fn culprit_and_victim_name_each_other() {
     Netns::run(|namespace| {
         let mut actor = Actor::spawn();
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let listener = TcpListener::bind(Family::V4.loopback()).unwrap();
         let (act, server) = called_by(&mut actor, &listener, 100);
         // Not read by us: lost with the RST.
@@ -97,7 +97,7 @@ fn culprit_and_victim_name_each_other() {
 /// The kernel calls the receiver's reset also where it is the one that sends: no event may come of that.
 fn late_data_resets_the_writer_and_not_the_closer() {
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let act = late::after_close(Family::V4);
         let (culprit, victim) = split(observer.events_before_fence(), &act);
         culprit.assert_is("data_after_close", &act);
@@ -108,7 +108,7 @@ fn late_data_resets_the_writer_and_not_the_closer() {
 
 fn a_full_shutdown_is_no_reset_received() {
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let (act, _still_open) = late::after_shutdown(Family::V4);
         let (culprit, victim) = split(observer.events_before_fence(), &act);
         culprit.assert_is("data_after_close", &act);
@@ -119,7 +119,7 @@ fn a_full_shutdown_is_no_reset_received() {
 
 fn a_port_where_nobody_listens_refuses() {
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let port = conn_observer_tests::orderly::connection_refused();
         let events = observer.events_before_fence();
         let [event] = &events[..] else { panic!("the caller's event alone: {events:?}") };
@@ -138,7 +138,7 @@ fn culprit_and_victim_in_two_namespaces_share_an_id() {
         let other = Far::connect().expect("a far namespace");
         let inodes = [near.inode(), other.run(Netns::inode)].map(|inode| inode.to_string());
         let mut actor = Actor::spawn();
-        let mut observer = Observer::start(&["--netns", &inodes[0], "--netns", &inodes[1]]);
+        let mut observer = Observer::start(&["--netns", &inodes[0], "--netns", &inodes[1]]).with_victims();
         let listener = other.run(|_| TcpListener::bind((FAR, 0)).unwrap());
         let (act, server) = called_by(&mut actor, &listener, 100);
         actor.play("close");
@@ -167,7 +167,7 @@ fn culprit_and_victim_in_two_namespaces_share_an_id() {
 fn a_victim_without_a_local_culprit_has_no_counterpart() {
     Netns::run(|namespace| {
         let tun = Tun::open().expect("a TUN device");
-        let mut observer = Observer::within(namespace, &[]);
+        let mut observer = Observer::within(namespace, &[]).with_victims();
         let (act, stream) = received::established(&tun, Lost { unread: 3, in_flight: 1000, unsent: 0 });
         let events = observer.events_before_fence();
         let [event] = &events[..] else { panic!("one event: {events:?}") };

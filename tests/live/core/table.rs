@@ -82,7 +82,7 @@ fn play(row: Row) {
         let tun = row.needs.contains(&Feature::Tun).then(|| Tun::open().expect("a TUN device"));
         let mut world = World { namespace, tun, owner: None, kept: Vec::new() };
         let arguments: &[&str] = if row.cause == "clean" { &["--all-closes"] } else { &[] };
-        let mut observer = Observer::within(namespace, arguments);
+        let mut observer = Observer::within(namespace, arguments).with_victims();
         let before = namespace.counters();
         let act = (row.make)(&mut world);
         let raised = namespace.counters().since(&before);
