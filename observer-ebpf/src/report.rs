@@ -7,8 +7,8 @@ use aya_ebpf::{
     helpers::{bpf_get_stack, bpf_ktime_get_boot_ns},
 };
 use observer_ebpf::{
-    Attribution, Cause, Endpoints, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag, present,
-    record_flag,
+    Attribution, Cause, Endpoints, ListenerKey, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag,
+    present, record_flag,
 };
 
 use crate::{
@@ -180,6 +180,14 @@ fn move_owner(record: &mut Record) -> bool {
         record.process = record.owner;
         record.attribution = record.owner_attribution;
         return record.process.flags & person_flag::OBSERVED != 0;
+    }
+    if record.cause == Cause::BAD_SEGMENT {
+        let key = ListenerKey { netns: record.endpoints.netns, port: u32::from(record.endpoints.local_port) };
+        if let Some(who) = owners::listener_of(&key) {
+            record.process = *who;
+            record.attribution = Attribution::LISTENER;
+            return record.process.flags & person_flag::OBSERVED != 0;
+        }
     }
     if record.cause != Cause::NO_SOCKET {
         count::stat(Stat::UNKNOWN_OWNERS);

@@ -38,6 +38,9 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
         answer(record, sk, skb)
     };
     if let Some(prediction) = prediction {
+        if record.old_state == tcp_state::SYN_SENT {
+            scratch.connecting = sk as u64;
+        }
         conclude(ctx, scratch, &prediction, reason);
         if active {
             settle(sk as u64, scratch.record.kind);
@@ -210,15 +213,20 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     }
     let sock = Sock::<Direct>::new(sk)?;
     report::describe(record, &sock, notes::get(sock.key()).as_deref());
-    report::output_left(record, &sock);
     segment::describe::<Direct>(record, skb);
-    let cause = if !sock.refuses_data() {
-        Cause::BAD_SEGMENT
-    } else if sock.skips_fin_wait2() && sock.orphaned() && record.unacked_bytes == 0 {
-        Cause::LINGER2_TIMEOUT // the FIN was acknowledged, and there is to be no FIN_WAIT2
-    } else {
-        Cause::DATA_AFTER_CLOSE
-    };
+    if !sock.refuses_data() {
+        record.old_state = state;
+        if state != tcp_state::SYN_SENT {
+            report::output_left(record, &sock);
+        }
+        return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false });
+    }
+    // `tcp_done()` has set the state to CLOSE already. Only in FIN_WAIT2 is the FIN acknowledged.
+    let waited = sock.written_since(offset!(snd_una)) == Some(0);
+    record.old_state = if waited { tcp_state::FIN_WAIT2 } else { tcp_state::FIN_WAIT1 };
+    report::output_left(record, &sock);
+    let skipped = waited && sock.orphaned() && sock.skips_fin_wait2();
+    let cause = if skipped { Cause::LINGER2_TIMEOUT } else { Cause::DATA_AFTER_CLOSE };
     Some(Prediction { cause, by_current: false })
 }
 

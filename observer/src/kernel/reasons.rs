@@ -47,7 +47,8 @@ fn causes_of(reason: &str) -> u32 {
         "TCP_ABORT_ON_CLOSE" => &[Cause::CLOSE_UNREAD, Cause::CLOSE_PHANTOM],
         "TCP_ABORT_ON_LINGER" => &[Cause::LINGER2_TIMEOUT],
         "TCP_ABORT_ON_MEMORY" => &[Cause::OUT_OF_MEMORY],
-        "TCP_ABORT_ON_DATA" => &[Cause::DATA_AFTER_CLOSE],
+        // Also for a FIN that is acknowledged with TCP_LINGER2 below zero.
+        "TCP_ABORT_ON_DATA" => &[Cause::DATA_AFTER_CLOSE, Cause::LINGER2_TIMEOUT],
         "TCP_TIMEWAIT_SOCKET" => &[Cause::DATA_AFTER_TIMEWAIT],
         "TCP_KEEPALIVE_TIMEOUT" => &[Cause::KEEPALIVE_TIMEOUT],
         "TCP_STATE" => &[Cause::LINGER_ZERO, Cause::DISCONNECT, Cause::LISTENER_CLOSE, Cause::ADMIN_KILL],
