@@ -46,9 +46,10 @@ impl Apt {
         Ok(apt)
     }
 
-    /// Whether the suite has a package that can be downloaded.
-    pub(crate) fn has(&self, package: &str) -> bool {
-        process::read(self.command("apt-cache").args(["show", package])).is_ok()
+    /// The record of a package that can be downloaded. A name that others only mention has none.
+    pub(crate) fn record(&self, package: &str) -> Option<String> {
+        let text = process::read_text(self.command("apt-cache").args(["show", package])).ok()?;
+        (!text.trim().is_empty()).then_some(text)
     }
 
     /// Names of all packages that begin so, one per line.

@@ -9,7 +9,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{apt::Apt, bzimage, kernels, kernels::Pinned, mirror::Mirror};
+use super::{
+    apt::Apt,
+    bzimage,
+    kernels::{self, Build, Pinned},
+    mirror::Mirror,
+};
 use crate::{digest, process};
 
 /// A cached kernel.
@@ -53,13 +58,17 @@ impl Kernel {
 
     fn fetch(cache: &Path, dir: &Path, pinned: &Pinned) -> Result<Self> {
         let apt = Apt::open(cache, &Mirror::of_this_machine()?, pinned.suite)?;
-        let abi = available(&apt, pinned)?;
+        let names = || apt.names(&format!("linux-image-{}", pinned.series));
+        let Build { abi, packages } = kernels::available(pinned, names, |package| apt.record(package))?;
+        if abi != pinned.abi {
+            eprintln!("vm: WARNING: {} left the mirror; running {abi} in its place.", pinned.abi);
+            eprintln!("vm: WARNING: pin {abi} in xtask/src/vm/kernels.rs so that everybody tests the same kernel.");
+        }
         if let Ok(kernel) = Self::load(dir)
             && kernel.record.abi == abi
         {
             return Ok(kernel);
         }
-        let packages = packages(&apt, &abi);
         eprintln!("vm: fetching {} from {}", packages.join(" "), pinned.suite);
         let work = dir.with_extension("new");
         let _ = fs::remove_dir_all(&work);
@@ -108,30 +117,6 @@ impl Kernel {
     pub(crate) fn modules(&self) -> PathBuf {
         self.dir.join("lib/modules").join(&self.record.abi)
     }
-}
-
-/// The pinned build, or loudly the newest of its series when the mirror has dropped it.
-fn available(apt: &Apt, pinned: &Pinned) -> Result<String> {
-    if apt.has(&format!("linux-image-{}", pinned.abi)) {
-        return Ok(pinned.abi.to_owned());
-    }
-    let names = apt.names(&format!("linux-image-{}", pinned.series))?;
-    let newest = kernels::newest(pinned.series, &names).with_context(|| {
-        format!(
-            "{} has no build of {} any more; pin another series in xtask/src/vm/kernels.rs",
-            pinned.suite, pinned.series
-        )
-    })?;
-    eprintln!("vm: WARNING: {} left the mirror; running {newest} in its place.", pinned.abi);
-    eprintln!("vm: WARNING: pin {newest} in xtask/src/vm/kernels.rs so that everybody tests the same kernel.");
-    Ok(newest)
-}
-
-/// From 6.19 on Debian splits the image package, which is then an empty shell.
-fn packages(apt: &Apt, abi: &str) -> Vec<String> {
-    let split = apt.has(&format!("linux-binary-{abi}"));
-    let parts: &[&str] = if split { &["binary", "modules"] } else { &["image"] };
-    parts.iter().map(|part| format!("linux-{part}-{abi}")).collect()
 }
 
 /// A system program that is needed here.

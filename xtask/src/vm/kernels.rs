@@ -60,14 +60,57 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Pinned>> {
     Ok(PINNED.iter().filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.series)).collect())
 }
 
-/// The newest cloud build of a series among package names, as its ABI; for a pinned build that left the mirror.
-pub(crate) fn newest(series: &str, packages: &str) -> Option<String> {
+/// A build that can be downloaded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub(crate) abi: String,
+    /// What holds its kernel and its modules.
+    pub(crate) packages: Vec<String>,
+}
+
+/// The pinned build or, where the mirror has dropped it, the newest complete one of its series.
+///
+/// `names` lists the package names of the suite, `record` gives the record of a package that the suite has.
+pub(crate) fn available(
+    pinned: &Pinned,
+    names: impl FnOnce() -> Result<String>,
+    record: impl Fn(&str) -> Option<String>,
+) -> Result<Build> {
+    if let Some(build) = build(pinned.abi, &record) {
+        return Ok(build);
+    }
+    let newest = builds(pinned.series, &names()?).iter().find_map(|abi| build(abi, &record));
+    newest.with_context(|| {
+        let Pinned { suite, series, .. } = pinned;
+        format!("{suite} has no build of {series} any more; pin another series in xtask/src/vm/kernels.rs")
+    })
+}
+
+/// A build with its packages, if the mirror has them all: an old one goes package by package.
+fn build(abi: &str, record: &impl Fn(&str) -> Option<String>) -> Option<Build> {
+    let image = format!("linux-image-{abi}");
+    let split = ["binary", "modules"].map(|part| format!("linux-{part}-{abi}"));
+    // From 6.19 on the image package is an empty shell that depends on its parts.
+    let packages = if !record(&image)?.contains(&split[0]) {
+        vec![image]
+    } else if split.iter().all(|package| record(package).is_some()) {
+        split.to_vec()
+    } else {
+        return None;
+    };
+    Some(Build { abi: abi.to_owned(), packages })
+}
+
+/// The cloud builds of a series among package names, the newest first.
+fn builds(series: &str, packages: &str) -> Vec<String> {
     let abi = |line: &str| {
         let abi = line.trim().strip_prefix("linux-image-")?.to_owned();
         let rest = abi.strip_prefix(series)?;
         (rest.starts_with('.') && rest.ends_with("-cloud-amd64")).then_some(abi)
     };
-    packages.lines().filter_map(abi).max_by_key(|abi| numbers(abi))
+    let mut builds: Vec<String> = packages.lines().filter_map(abi).collect();
+    builds.sort_by_key(|abi| std::cmp::Reverse(numbers(abi)));
+    builds
 }
 
 /// The digit runs of a version: enough to order builds of one series.
@@ -79,15 +122,49 @@ fn numbers(version: &str) -> Vec<u64> {
 mod tests {
     use super::*;
 
+    /// A mirror, as lines of a package's name and what it depends on.
+    fn on(mirror: &str, pinned: &Pinned) -> Result<Build> {
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        let names = || Ok(mirror.lines().map(|line| name(line) + "\n").collect());
+        available(pinned, names, |package| mirror.lines().find(|line| name(line) == package).map(str::to_owned))
+    }
+
+    fn pinned(series: &'static str, abi: &'static str) -> Pinned {
+        Pinned { series, suite: "stable", abi, sha256: "" }
+    }
+
     #[test]
     fn the_newest_build_is_by_number_and_of_the_series_alone() {
         let packages = "linux-image-6.1.0-9-cloud-amd64\nlinux-image-6.1.0-56-cloud-amd64\n\
                         linux-image-6.12.9+deb12-cloud-amd64\nlinux-image-6.12.10+deb12-cloud-amd64\n\
                         linux-image-6.12.99+deb12-amd64\nlinux-image-6.12.99+deb12-cloud-amd64-unsigned\n\
                         linux-image-cloud-amd64\n";
-        assert_eq!(newest("6.1", packages).as_deref(), Some("6.1.0-56-cloud-amd64"));
-        assert_eq!(newest("6.12", packages).as_deref(), Some("6.12.10+deb12-cloud-amd64"));
-        assert_eq!(newest("7.3", packages), None);
+        assert_eq!(builds("6.1", packages), ["6.1.0-56-cloud-amd64", "6.1.0-9-cloud-amd64"]);
+        assert_eq!(builds("6.12", packages)[0], "6.12.10+deb12-cloud-amd64");
+        assert!(builds("7.3", packages).is_empty());
+    }
+
+    #[test]
+    fn a_pinned_build_is_taken_as_long_as_it_is_there_and_its_newest_relative_after_that() {
+        let mirror = "linux-image-6.1.0-55-cloud-amd64\nlinux-image-6.1.0-57-cloud-amd64\n";
+        let build = |abi| on(mirror, &pinned("6.1", abi)).unwrap();
+        assert_eq!(build("6.1.0-55-cloud-amd64").packages, ["linux-image-6.1.0-55-cloud-amd64"]);
+        assert_eq!(build("6.1.0-56-cloud-amd64").abi, "6.1.0-57-cloud-amd64");
+        let none = on(mirror, &pinned("6.2", "6.2.0-1-cloud-amd64")).unwrap_err();
+        assert!(none.to_string().contains("stable has no build of 6.2"), "{none}");
+    }
+
+    #[test]
+    fn a_split_build_of_which_a_part_has_left_is_passed_over() {
+        let mirror = "linux-image-7.3.6-cloud-amd64 linux-binary-7.3.6-cloud-amd64\nlinux-binary-7.3.6-cloud-amd64\n\
+                      linux-image-7.3.5-cloud-amd64 linux-binary-7.3.5-cloud-amd64\nlinux-binary-7.3.5-cloud-amd64\n\
+                      linux-modules-7.3.5-cloud-amd64\n";
+        let build = on(mirror, &pinned("7.3", "7.3.6-cloud-amd64")).unwrap();
+        let packages = ["linux-binary-7.3.5-cloud-amd64", "linux-modules-7.3.5-cloud-amd64"];
+        assert_eq!(
+            (build.abi.as_str(), build.packages.as_slice()),
+            ("7.3.5-cloud-amd64", &packages.map(str::to_owned)[..])
+        );
     }
 
     #[test]
