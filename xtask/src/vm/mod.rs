@@ -1,49 +1,55 @@
 //! `cargo xtask vm`: the live tests on real distribution kernels, each booted once, the tests run once per hook plan.
 //!
-//! The whole procedure: 1. build the programs, 2. fetch the kernels that the cache lacks, 3. per kernel, two at a
-//! time: pack an initramfs, boot it in QEMU, cut the output into runs, 4. print a verdict line per kernel and plan.
+//! The whole procedure: 1. build the programs, 2. fetch the kernels that the cache lacks, 3. per row of the matrix, two
+//! at a time: pack an initramfs, boot it in QEMU, cut the output into runs, 4. print a verdict line per kernel and plan,
+//! 5. write what the whole matrix came to into `docs/kernel-support.md`, or compare it with that.
 //! Nothing stops at a failure: the value of a matrix is to see which half of it broke.
 
 mod apt;
 mod bzimage;
 mod cpio;
+mod declared;
+mod guest;
 mod initramfs;
 mod kernel;
 mod kernels;
 pub(crate) mod libraries;
 mod machine;
+mod matrix;
 mod mirror;
 mod modules;
+mod page;
 mod report;
 mod tsc;
 mod verdict;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use self::{
-    initramfs::{Content, Run},
+    guest::Programs,
     kernel::Kernel,
-    kernels::Pinned,
+    matrix::{Lockdown, PLANS, Row},
+    page::Line,
     verdict::Verdict,
 };
-use crate::{artifacts, tally::Tally, workspace};
+use crate::{tally::Tally, workspace};
 
-/// The observer's hook plans; each is tested on its own, as `auto` would only ever show the first that works.
-const PLANS: [&str; 3] = ["fentry", "kprobe", "tracepoint"];
 /// Loaded where a kernel has them as modules: SOCK_DESTROY, virtual links, packets made by hand, delay.
 const MODULES: [&str; 6] = ["inet_diag", "tcp_diag", "veth", "tun", "dummy", "sch_netem"];
 /// Guests at a time.
 const GUESTS: usize = 2;
 /// What a boot may take besides its runs; usually it is two seconds.
 const BOOT: Duration = Duration::from_secs(60);
+/// Seconds for the tests of one plan; on an idle machine they take about fifty.
+const TIMEOUT: u64 = 300;
 
 /// What to run where.
 #[derive(Debug, clap::Args)]
@@ -53,12 +59,15 @@ pub(crate) struct Options {
     /// Hook plans to test.
     #[arg(long, value_name = "PLAN", value_delimiter = ',', default_values = PLANS)]
     plan: Vec<String>,
-    /// Lock the kernels down first, as Secure Boot does: integrity or confidentiality.
+    /// Lock the kernels down first, as Secure Boot does.
     #[arg(long, value_name = "LEVEL")]
-    lockdown: Option<String>,
+    lockdown: Option<Lockdown>,
     /// Seconds that the tests of one plan may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     timeout: u64,
+    /// Only check that docs/kernel-support.md is what the whole matrix gives.
+    #[arg(long, conflicts_with_all = ["kernels", "plan", "lockdown", "program", "filter"])]
+    check: bool,
     /// Run this program, with the words after `--` as its arguments, in place of the tests.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -69,38 +78,46 @@ pub(crate) struct Options {
 
 impl Options {
     /// Every kernel, every plan, every test.
-    pub(crate) fn whole_matrix() -> Self {
+    pub(crate) fn whole_matrix(check: bool) -> Self {
         let plan = PLANS.map(str::to_owned).to_vec();
-        Self { kernels: Vec::new(), plan, lockdown: None, timeout: 180, program: None, filter: Vec::new() }
+        Self { kernels: Vec::new(), plan, lockdown: None, timeout: TIMEOUT, check, program: None, filter: Vec::new() }
     }
+
+    /// Whether nothing was left out: only then is the result the page's.
+    fn is_whole(&self) -> bool {
+        let Self { kernels, plan, lockdown, program, filter, timeout: _, check: _ } = self;
+        kernels.is_empty() && *plan == PLANS && lockdown.is_none() && program.is_none() && filter.is_empty()
+    }
+}
+
+/// What one boot came to.
+struct Booted {
+    row: Row,
+    /// The build, if there is one.
+    abi: Option<String>,
+    verdicts: Vec<Verdict>,
 }
 
 /// Runs the matrix and prints one verdict line per kernel and plan.
 pub(crate) fn run(options: &Options) -> Result<Tally> {
-    if let Some(level) = &options.lockdown
-        && !["integrity", "confidentiality"].contains(&level.as_str())
-    {
-        bail!("no lockdown level `{level}`: it is integrity or confidentiality");
-    }
-    let kernels = kernels::select(&options.kernels)?;
-    let content = content(options)?;
+    let rows = matrix::rows(&options.kernels, options.lockdown)?;
+    let programs = guest::build(options)?;
     let start = Instant::now();
     // One after the other: apt locks its folders, and the network is the bottleneck anyhow.
     let cache = cache();
-    let ready: Vec<(&Pinned, Result<Kernel>)> =
-        kernels.into_iter().map(|pinned| (pinned, Kernel::get(&cache, pinned))).collect();
+    let ready: Vec<(Row, Result<Kernel>)> = rows.iter().map(|&row| (row, Kernel::get(&cache, row.pinned))).collect();
 
-    let total = Mutex::new(Tally::default());
-    let queue = Mutex::new(ready.into_iter());
+    let all = Mutex::new(Vec::new());
+    let queue = Mutex::new(ready.into_iter().enumerate());
     let work = || {
-        while let Some((pinned, kernel)) = next(&queue) {
-            let verdicts = test_kernel(pinned, kernel, &content, options);
+        while let Some((index, (row, kernel))) = next(&queue) {
+            let booted = test_row(row, kernel, &programs, options);
             // The lock also keeps the lines of one kernel together.
-            let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for verdict in verdicts {
+            let mut all = all.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            for verdict in &booted.verdicts {
                 verdict.print(options.program.is_some());
-                *total = *total + verdict.tally;
             }
+            all.push((index, booted));
         }
     };
     thread::scope(|scope| {
@@ -108,9 +125,37 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
             scope.spawn(work);
         }
     });
-    let total = total.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut all = all.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    all.sort_by_key(|(index, _)| *index);
+    let all: Vec<Booted> = all.into_iter().map(|(_, booted)| booted).collect();
+
+    let tally = all.iter().flat_map(|booted| &booted.verdicts).map(|verdict| verdict.tally).sum();
+    let total = if options.is_whole() { tally + settle(&all, tally, options.check)? } else { tally };
     println!("vm: {total} ({:.1} s)", start.elapsed().as_secs_f64());
     Ok(total)
+}
+
+/// Writes or compares the page; what fails has no place on it.
+fn settle(all: &[Booted], tally: Tally, check: bool) -> Result<Tally> {
+    if tally.failed > 0 {
+        println!("vm: docs/kernel-support.md is neither written nor compared, since the matrix has failures");
+        return Ok(Tally::default());
+    }
+    let mut lines = Vec::new();
+    for Booted { row, abi, verdicts } in all {
+        for verdict in verdicts {
+            if let (Some(kernel), Some(declared)) = (abi, &verdict.declared) {
+                let Row { lockdown, .. } = *row;
+                lines.push(Line { kernel, lockdown, plan: &verdict.plan, tally: verdict.tally, declared });
+            }
+        }
+    }
+    let page = page::page(&lines);
+    if !check {
+        return page::write(&page).map(|()| Tally::default());
+    }
+    let substituted = all.iter().any(|booted| booted.abi.as_deref() != Some(booted.row.pinned.abi));
+    Ok(page::check(&page, substituted))
 }
 
 fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
@@ -122,55 +167,30 @@ fn cache() -> PathBuf {
     env::var_os("CONN_OBSERVER_VM_CACHE").map_or_else(|| workspace::target_dir().join("vm"), PathBuf::from)
 }
 
-/// Builds the programs and lists the runs.
-fn content(options: &Options) -> Result<Content> {
-    let timeout = Duration::from_secs(options.timeout);
-    let lockdown = options.lockdown.clone();
-    if let Some(program) = &options.program {
-        let [init] = artifacts::release([artifacts::GUEST_INIT])?;
-        let program = fs::canonicalize(program).with_context(|| format!("no program {}", program.display()))?;
-        let run = run_of("program", &["/bin/program"], &options.filter, &[]);
-        return Ok(Content { init, programs: vec![(program, "bin/program")], runs: vec![run], timeout, lockdown });
-    }
-    let [init, live, observer] = artifacts::release([artifacts::GUEST_INIT, artifacts::LIVE, artifacts::OBSERVER])?;
-    // The tests under `core::` need nothing but these two programs. The test program takes one filter only.
-    let core = ["core::".to_owned()];
-    let filter = if options.filter.is_empty() { &core[..] } else { &options.filter };
-    let runs = options.plan.iter().map(|plan| {
-        let env = [("CONN_OBSERVER_HOOKS", plan.as_str()), ("CONN_OBSERVER_BIN", "/bin/conn-observer")];
-        run_of(plan, &["/bin/live", "--test-threads=1"], filter, &env)
-    });
-    let runs = runs.collect();
-    Ok(Content { init, programs: vec![(live, "bin/live"), (observer, "bin/conn-observer")], runs, timeout, lockdown })
-}
-
-fn run_of(name: &str, argv: &[&str], more: &[String], env: &[(&str, &str)]) -> Run {
-    let fixed = [("HOME", "/root"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("RUST_BACKTRACE", "1")];
-    Run {
-        name: name.to_owned(),
-        argv: argv.iter().map(|&word| word.to_owned()).chain(more.iter().cloned()).collect(),
-        env: fixed.iter().chain(env).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-    }
-}
-
-/// Boots one kernel; a machine that fails gives a verdict too.
-fn test_kernel(pinned: &Pinned, kernel: Result<Kernel>, content: &Content, options: &Options) -> Vec<Verdict> {
-    let series = match &options.lockdown {
-        Some(level) => format!("{} lockdown={level}", pinned.series),
-        None => pinned.series.to_owned(),
+/// Boots one row; a machine that fails gives a verdict too.
+fn test_row(row: Row, kernel: Result<Kernel>, programs: &Programs, options: &Options) -> Booted {
+    let abi = kernel.as_ref().ok().map(|kernel| kernel.abi().to_owned());
+    let verdicts = match kernel.and_then(|kernel| boot(&row, &kernel, programs, options)) {
+        Ok(verdicts) => verdicts,
+        Err(error) => vec![Verdict::no_machine(&row, &error)],
     };
-    let output = kernel.and_then(|kernel| boot(&kernel, content, pinned.series));
-    match output {
-        Ok(output) => verdict::of_guest(&series, content, &output),
-        Err(error) => vec![Verdict::no_machine(&series, &error)],
-    }
+    Booted { row, abi, verdicts }
 }
 
-fn boot(kernel: &Kernel, content: &Content, series: &str) -> Result<machine::Output> {
-    let modules = modules::load(&kernel.modules(), &MODULES)?;
-    let initramfs = initramfs::archive(content, &modules)?;
+fn boot(row: &Row, kernel: &Kernel, programs: &Programs, options: &Options) -> Result<Vec<Verdict>> {
+    let (modules, missing) = modules::load(&kernel.modules(), &MODULES)?;
+    for name in missing {
+        println!("vm: WARNING: {row}: {} has no module {name}", kernel.abi());
+    }
+    let content = guest::content(programs, row, options);
+    let initramfs = initramfs::archive(&content, &modules)?;
     let runs = u32::try_from(content.runs.len()).context("too many runs")?;
-    let dir: &Path = &workspace::target_dir().join(format!("vm-run-{}-{series}", std::process::id()));
-    machine::boot(kernel, &initramfs, dir, BOOT + content.timeout * runs)
-        .with_context(|| format!("booting {}", kernel.abi()))
+    let dir = format!("vm-run-{}-{}", std::process::id(), row.to_string().replace([' ', '='], "-"));
+    let dir: &Path = &workspace::target_dir().join(dir);
+    let output = machine::boot(kernel, &initramfs, dir, BOOT + content.timeout * runs)
+        .with_context(|| format!("booting {}", kernel.abi()))?;
+    for complaint in verdict::complaints(&output) {
+        println!("vm: WARNING: {row}: the guest {complaint}");
+    }
+    Ok(verdict::of_guest(row, &content, &options.plan, &output))
 }

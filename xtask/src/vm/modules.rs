@@ -17,12 +17,22 @@ pub(crate) struct Module {
     pub(crate) content: Vec<u8>,
 }
 
-/// The named modules of a kernel; one that the kernel has built in, or lacks, is left out.
-pub(crate) fn load(dir: &Path, names: &[&str]) -> Result<Vec<Module>> {
+/// The named modules of a kernel, and those names that it has neither as modules nor built in.
+pub(crate) fn load<'a>(dir: &Path, names: &[&'a str]) -> Result<(Vec<Module>, Vec<&'a str>)> {
     let table = dir.join("modules.dep");
     let table = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    // Not every package has this list; without it, a built-in module is reported once too often.
+    let built_in = fs::read_to_string(dir.join("modules.builtin")).unwrap_or_default();
     let files = ordered(&table, names);
-    files.iter().map(|file| read(&dir.join(file))).collect()
+    let modules = files.iter().map(|file| read(&dir.join(file))).collect::<Result<_>>()?;
+    Ok((modules, missing(&table, &built_in, names)))
+}
+
+/// The names that neither list has.
+fn missing<'a>(table: &str, built_in: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let files = table.lines().filter_map(|line| line.split(':').next()).chain(built_in.lines());
+    let known: Vec<&str> = files.map(stem).collect();
+    names.iter().copied().filter(|name| !known.contains(name)).collect()
 }
 
 /// Files in load order, by lines such as `kernel/a.ko: kernel/b.ko kernel/c.ko`, which depmod orders so that the last
@@ -71,5 +81,12 @@ mod tests {
                      kernel/net/inet_diag.ko.xz: kernel/net/base.ko.xz\nkernel/net/base.ko.xz:\n";
         let expected = ["base", "inet_diag", "tcp_diag"].map(|name| PathBuf::from(format!("kernel/net/{name}.ko.xz")));
         assert_eq!(ordered(table, &["inet_diag", "builtin", "tcp_diag"]), expected);
+    }
+
+    #[test]
+    fn a_module_is_missing_when_neither_list_has_it() {
+        let table = "kernel/net/veth.ko.xz: kernel/net/tun.ko.xz\nkernel/net/tap.ko.xz:\n";
+        let missing = missing(table, "kernel/net/dummy.ko\n", &["veth", "dummy", "tun", "tap"]);
+        assert_eq!(missing, ["tun"], "what is only depended on has no line of its own");
     }
 }

@@ -3,29 +3,47 @@
 use anyhow::Error;
 
 use super::{
+    declared::Declared,
+    guest,
     initramfs::Content,
     machine::Output,
+    matrix::Row,
     report::{self, End, Outcome},
 };
 use crate::tally::Tally;
 
 /// Lines of the guest's console shown when the machine itself failed.
 const CONSOLE_LINES: usize = 60;
+/// What PID 1 says when the row is not what it claims to be.
+const NOT_LOCKED_DOWN: &str = "cannot lock down";
 
 /// What became of one kernel and plan.
 pub(crate) struct Verdict {
+    /// The hook plan; empty where it is no plan's verdict.
+    pub(crate) plan: String,
+    /// What the observer said; `None` where it was not asked.
+    pub(crate) declared: Option<Declared>,
+    pub(crate) tally: Tally,
     /// The line.
     summary: String,
     /// What the program wrote, and the console where the machine failed.
     detail: String,
-    pub(crate) tally: Tally,
 }
 
 impl Verdict {
     /// A kernel that could not be fetched or started.
-    pub(crate) fn no_machine(series: &str, error: &Error) -> Self {
-        let summary = format!("{series}: MACHINE FAILED, {error:#}");
-        Self { summary, detail: String::new(), tally: Tally::FAILURE }
+    pub(crate) fn no_machine(row: &Row, error: &Error) -> Self {
+        Self::line(&row.to_string(), &format!("MACHINE FAILED, {error:#}"), Tally::FAILURE)
+    }
+
+    fn line(heading: &str, text: &str, tally: Tally) -> Self {
+        Self {
+            plan: String::new(),
+            declared: None,
+            tally,
+            summary: format!("{heading}: {text}"),
+            detail: String::new(),
+        }
     }
 
     /// Prints the line, after the detail if there was a failure or `always` is set.
@@ -37,23 +55,62 @@ impl Verdict {
     }
 }
 
-/// A verdict for each run of a guest.
-pub(crate) fn of_guest(series: &str, content: &Content, output: &Output) -> Vec<Verdict> {
+/// What PID 1 could not do.
+pub(crate) fn complaints(output: &Output) -> impl Iterator<Item = &str> {
+    output.control.lines().filter(|line| line.starts_with("cannot"))
+}
+
+/// A verdict for each plan, or for the one program.
+pub(crate) fn of_guest(row: &Row, content: &Content, plans: &[String], output: &Output) -> Vec<Verdict> {
+    if complaints(output).any(|complaint| complaint.starts_with(NOT_LOCKED_DOWN)) {
+        return vec![Verdict::line(&row.to_string(), "NOT LOCKED DOWN, which this row is about", Tally::FAILURE)];
+    }
     let names: Vec<&str> = content.runs.iter().map(|run| run.name.as_str()).collect();
     let outcomes = report::outcomes(&names, output);
-    let failed = |end| matches!(end, End::MachineFailed | End::NotStarted);
+    let failed = |outcome: &Outcome| matches!(outcome.end, End::MachineFailed | End::NotStarted);
     // The console is shown once, with the first run that suffered.
-    let first_failed = outcomes.iter().position(|outcome| failed(outcome.end));
-    let verdict = |(index, (name, outcome)): (usize, (&str, Outcome))| {
-        let heading = format!("{series} {name}");
-        let console = if first_failed == Some(index) { Some(output) } else { None };
-        let mut verdict = of_run(&heading, name == "program", &outcome, console);
-        for complaint in output.control.lines().filter(|line| line.starts_with("cannot")) {
-            verdict.detail += &format!("--- {series}: PID 1 {complaint}\n");
-        }
-        verdict
+    let suffered = outcomes.iter().position(failed).map(|index| names[index]);
+    let of = |name: &str| names.iter().position(|known| *known == name).map(|index| &outcomes[index]);
+    let console = |runs: &[&str]| suffered.is_some_and(|name| runs.contains(&name)).then_some(output);
+    if let Some(outcome) = of("program") {
+        return vec![of_run(&format!("{row} program"), true, outcome, console(&["program"]))];
+    }
+    let verdict = |plan: &String| {
+        let declaration = guest::declaration(plan);
+        Some(of_plan(row, plan, of(&declaration)?, of(plan), console(&[&declaration, plan])))
     };
-    names.into_iter().zip(outcomes).enumerate().map(verdict).collect()
+    plans.iter().filter_map(verdict).collect()
+}
+
+/// What the observer said, and its tests where the kernel is expected to take the plan.
+fn of_plan(row: &Row, plan: &str, said: &Outcome, tests: Option<&Outcome>, machine: Option<&Output>) -> Verdict {
+    let heading = format!("{row} {plan}");
+    let declared = Declared::of(said);
+    let mut verdict = match (tests, &declared) {
+        (None, Declared::Refused(error)) => {
+            let passed = Tally { passed: 1, ..Tally::default() };
+            Verdict::line(&heading, &format!("ok, refused as expected: {error}"), passed)
+        }
+        (None, Declared::Limits(_)) => {
+            let text = "FAILED, the kernel takes the plan that it is expected to refuse";
+            Verdict::line(&heading, text, Tally::FAILURE)
+        }
+        (Some(tests), Declared::Limits(_)) => of_run(&heading, false, tests, machine),
+        (tests, Declared::Refused(error) | Declared::Failed(error)) => {
+            let refused = if matches!(declared, Declared::Refused(_)) { "refused: " } else { "" };
+            let mut verdict = Verdict::line(&heading, &format!("FAILED, {refused}{error}"), Tally::FAILURE);
+            verdict.detail = detail(&format!("{heading}, its start"), said, machine);
+            if let Some(tests) = tests {
+                verdict.detail += &detail(&heading, tests, None);
+                verdict.tally = Tally::of_output(&tests.stdout);
+                verdict.tally.failed = verdict.tally.failed.max(1);
+            }
+            verdict
+        }
+    };
+    plan.clone_into(&mut verdict.plan);
+    verdict.declared = Some(declared);
+    verdict
 }
 
 /// `counts_exit`: the program is no test program, its exit status is its result.
@@ -76,6 +133,12 @@ fn of_run(heading: &str, counts_exit: bool, outcome: &Outcome, machine: Option<&
         "{heading}: {verdict}, {passed} passed, {failed} failed, {skipped} ignored ({:.1} s)",
         outcome.time.as_secs_f64()
     );
+    let detail = detail(heading, outcome, machine);
+    Verdict { plan: String::new(), declared: None, tally, summary, detail }
+}
+
+/// What a run wrote, and the console of a machine that failed in it.
+fn detail(heading: &str, outcome: &Outcome, machine: Option<&Output>) -> String {
     let mut detail = String::new();
     for (stream, text) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
         if !text.is_empty() {
@@ -87,7 +150,7 @@ fn of_run(heading: &str, counts_exit: bool, outcome: &Outcome, machine: Option<&
         let tail = &lines[lines.len().saturating_sub(CONSOLE_LINES)..];
         detail += &format!("--- {heading}: QEMU ended with {}; console\n{}\n", output.end, tail.join("\n"));
     }
-    Verdict { summary, detail, tally }
+    detail
 }
 
 #[cfg(test)]
@@ -95,6 +158,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::vm::{initramfs::Run, kernels::PINNED, matrix::Lockdown};
 
     fn outcome(end: End, stdout: &str) -> Outcome {
         Outcome { end, stdout: stdout.to_owned(), stderr: String::new(), time: Duration::from_millis(3_400) }
@@ -121,5 +185,65 @@ mod tests {
         let output = Output { console: "Kernel panic".to_owned(), end: "status 1".to_owned(), ..Output::default() };
         let verdict = of_run("7.3 fentry", false, &outcome(End::MachineFailed, ""), Some(&output));
         assert!(verdict.detail.contains("Kernel panic") && verdict.detail.contains("status 1"));
+    }
+
+    const STARTED: &str = r#"{"type":"started","hooks":{"coverage":[]}}"#;
+
+    fn row() -> Row {
+        Row { pinned: &PINNED[1], lockdown: Some(Lockdown::Confidentiality) }
+    }
+
+    fn refused() -> Outcome {
+        let stderr = "conn-observer: the kernel refused every hook (kprobe/f: EPERM); try another".to_owned();
+        Outcome { stderr, ..outcome(End::Exit(2), "") }
+    }
+
+    #[test]
+    fn a_refusal_is_a_pass_only_where_it_is_expected() {
+        let expected = of_plan(&row(), "kprobe", &refused(), None, None);
+        assert_eq!(expected.tally, Tally { passed: 1, ..Tally::default() });
+        assert_eq!(expected.summary, "6.1 lockdown=confidentiality kprobe: ok, refused as expected: kprobe/f: EPERM");
+        let tests = outcome(End::Exit(101), "test result: FAILED. 0 passed; 9 failed; 0 ignored; 0 measured\n");
+        let surprise = of_plan(&row(), "fentry", &refused(), Some(&tests), None);
+        assert_eq!((surprise.tally.passed, surprise.tally.failed), (0, 9));
+        assert!(surprise.summary.ends_with("fentry: FAILED, refused: kprobe/f: EPERM"), "{}", surprise.summary);
+        // Tests that pass without an observer prove nothing.
+        let passed = of_plan(&row(), "fentry", &refused(), Some(&outcome(End::Exit(0), OK)), None);
+        assert_eq!(passed.tally.failed, 1);
+    }
+
+    #[test]
+    fn a_plan_that_should_be_refused_and_is_not_fails() {
+        let verdict = of_plan(&row(), "kprobe", &outcome(End::Exit(0), STARTED), None, None);
+        assert_eq!(verdict.tally, Tally::FAILURE);
+    }
+
+    fn guest(control: &str, stdout: &str) -> Vec<Verdict> {
+        let output = Output { control: control.to_owned(), stdout: stdout.into(), ..Output::default() };
+        let run = |name: &str| Run { name: name.to_owned(), argv: Vec::new(), env: Vec::new() };
+        let runs = ["fentry-declared", "fentry", "kprobe-declared"].map(run).to_vec();
+        let (init, programs, timeout, lockdown) = Default::default();
+        let content = Content { init, programs, runs, timeout, lockdown };
+        of_guest(&row(), &content, &["fentry", "kprobe"].map(str::to_owned), &output)
+    }
+
+    #[test]
+    fn a_guest_that_dies_gives_one_verdict_per_plan_and_its_console_once() {
+        let control = format!(
+            "start fentry-declared\nend fentry-declared exit 0 stdout {} stderr 0 ms 5\nstart fentry\n",
+            STARTED.len()
+        );
+        let verdicts = guest(&control, STARTED);
+        let summaries: Vec<&str> = verdicts.iter().map(|verdict| verdict.summary.as_str()).collect();
+        assert!(summaries[0].contains("fentry: MACHINE FAILED"), "{summaries:?}");
+        assert!(summaries[1].contains("kprobe: FAILED, the machine failed"), "{summaries:?}");
+        assert_eq!(verdicts.iter().filter(|verdict| verdict.detail.contains("QEMU ended")).count(), 1);
+    }
+
+    #[test]
+    fn a_row_that_is_not_locked_down_fails_as_a_whole() {
+        let verdicts = guest("cannot lock down: No such file or directory\n", "");
+        assert_eq!(verdicts.len(), 1);
+        assert!(verdicts[0].tally.failed == 1 && verdicts[0].summary.contains("NOT LOCKED DOWN"));
     }
 }

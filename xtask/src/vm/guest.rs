@@ -1,0 +1,95 @@
+//! What a guest is given to run: per plan an observer that only says what it can see, then the tests.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    Options,
+    initramfs::{Content, Run},
+    matrix::Row,
+};
+use crate::artifacts;
+
+/// Programs for the guests, built once.
+pub(crate) struct Programs {
+    init: PathBuf,
+    /// As (file here, path in the guest).
+    files: Vec<(PathBuf, &'static str)>,
+}
+
+/// The name of a plan's first run; the tests' run has the plan's own name.
+pub(crate) fn declaration(plan: &str) -> String {
+    format!("{plan}-declared")
+}
+
+/// Builds what the options ask for.
+pub(crate) fn build(options: &Options) -> Result<Programs> {
+    if let Some(program) = &options.program {
+        let [init] = artifacts::release([artifacts::GUEST_INIT])?;
+        let program = fs::canonicalize(program).with_context(|| format!("no program {}", program.display()))?;
+        return Ok(Programs { init, files: vec![(program, "bin/program")] });
+    }
+    let [init, live, observer] = artifacts::release([artifacts::GUEST_INIT, artifacts::LIVE, artifacts::OBSERVER])?;
+    Ok(Programs { init, files: vec![(live, "bin/live"), (observer, "bin/conn-observer")] })
+}
+
+/// The content of one guest.
+pub(crate) fn content(programs: &Programs, row: &Row, options: &Options) -> Content {
+    let Programs { init, files } = programs;
+    Content {
+        init: init.clone(),
+        programs: files.clone(),
+        runs: runs(row, options),
+        timeout: Duration::from_secs(options.timeout),
+        lockdown: row.lockdown.map(|level| level.to_string()),
+    }
+}
+
+fn runs(row: &Row, options: &Options) -> Vec<Run> {
+    if options.program.is_some() {
+        return vec![run("program", &["/bin/program"], &options.filter, &[])];
+    }
+    // The tests under `core::` need nothing but these two programs. The test program takes one filter only.
+    let core = ["core::".to_owned()];
+    let filter = if options.filter.is_empty() { &core[..] } else { &options.filter };
+    let mut runs = Vec::new();
+    for plan in &options.plan {
+        let stop_at_once = ["/bin/conn-observer", "--hooks", plan, "--duration", "1ms"];
+        runs.push(run(&declaration(plan), &stop_at_once, &[], &[]));
+        // Each test would only tell the same refusal again.
+        if !row.refuses(plan) {
+            let env = [("CONN_OBSERVER_HOOKS", plan.as_str()), ("CONN_OBSERVER_BIN", "/bin/conn-observer")];
+            // One by one: a guest has one CPU, which the tests keep busy.
+            runs.push(run(plan, &["/bin/live", "--test-threads=1"], filter, &env));
+        }
+    }
+    runs
+}
+
+fn run(name: &str, argv: &[&str], more: &[String], env: &[(&str, &str)]) -> Run {
+    let fixed = [("HOME", "/root"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("RUST_BACKTRACE", "1")];
+    Run {
+        name: name.to_owned(),
+        argv: argv.iter().map(|&word| word.to_owned()).chain(more.iter().cloned()).collect(),
+        env: fixed.iter().chain(env).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::matrix::rows;
+
+    #[test]
+    fn a_plan_declares_itself_before_its_tests_which_a_refused_one_has_not() {
+        let rows = rows(&[], None).unwrap();
+        let names = |row: &Row| -> Vec<String> {
+            runs(row, &Options::whole_matrix(true)).into_iter().map(|run| run.name).collect()
+        };
+        let all = ["fentry-declared", "fentry", "kprobe-declared", "kprobe", "tracepoint-declared", "tracepoint"];
+        assert_eq!(names(&rows[0]), all);
+        let without_kprobe = ["fentry-declared", "fentry", "kprobe-declared", "tracepoint-declared", "tracepoint"];
+        assert_eq!(names(&rows[rows.len() - 1]), without_kprobe);
+    }
+}
