@@ -87,11 +87,14 @@ pub(crate) fn write(page: &str) -> Result<()> {
 /// Compares with the committed page. A difference is a failure, or, where the mirror forced another kernel upon us
 /// (`substituted`), a warning: nobody's change is at fault.
 pub(crate) fn check(page: &str, substituted: bool) -> Tally {
-    let committed = fs::read_to_string(workspace::root().join(PATH)).unwrap_or_default();
+    compare(&fs::read_to_string(workspace::root().join(PATH)).unwrap_or_default(), page, substituted)
+}
+
+fn compare(committed: &str, page: &str, substituted: bool) -> Tally {
     if committed == page {
         return Tally::default();
     }
-    println!("{}", difference(&committed, page));
+    println!("{}", difference(committed, page));
     if substituted {
         println!("vm: WARNING: {PATH} differs, with a kernel in the place of one that left the mirror (see above).");
         println!("vm: WARNING: pin that kernel, run `cargo xtask vm` and commit {PATH}.");
@@ -151,6 +154,15 @@ mod tests {
 [^2]: `b`: x|y.
 ";
         assert_eq!(page, format!("{INTRODUCTION}{expected}"));
+    }
+
+    #[test]
+    fn a_page_that_differs_fails_unless_the_mirror_made_it_differ() {
+        let judged = |committed, substituted| compare(committed, "new", substituted);
+        assert_eq!(judged("new", false), Tally::default());
+        assert_eq!(judged("", false), Tally::FAILURE);
+        assert_eq!(judged("old", false), Tally::FAILURE);
+        assert_eq!(judged("old", true), Tally::default());
     }
 
     #[test]
