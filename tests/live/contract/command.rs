@@ -90,7 +90,7 @@ fn shell_commands_pass_their_status_on() {
 
 fn the_commands_stdout_goes_to_stderr() {
     Netns::run(|_| {
-        let outcome = run::observe(&[], &script("say hello then unread 100"));
+        let outcome = run::observe(&["--audit", "0"], &script("say hello then unread 100"));
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), "hello\n"));
         assert_eq!(outcome.lines().len(), 4, "events and nothing else: {outcome:?}");
     });

@@ -92,7 +92,8 @@ fn text_has_a_line_for_each_event() {
 fn output_goes_to_a_file_on_request() {
     Netns::run(|_| {
         let path = std::env::temp_dir().join(format!("conn-observer-events-{}", std::process::id()));
-        let outcome = run::observe(&["--output", path.to_str().unwrap()], &script("unread 100 then say hello"));
+        let arguments = ["--audit", "0", "--output", path.to_str().unwrap()];
+        let outcome = run::observe(&arguments, &script("unread 100 then say hello"));
         let events = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
         assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (Some(0), "hello\n", ""));
