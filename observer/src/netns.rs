@@ -5,9 +5,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::procfile;
+
+/// Unit of times in `/proc/PID/stat`: USER_HZ, 100 on every architecture that the observer runs on.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A process or thread that is, or was, in a network namespace. Below its folder `/proc` shows the namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +46,22 @@ impl Member {
         }
         Ok(text)
     }
+
+    /// Whether it was there already at a [`boot_time`]. Then it vouches for the namespace being the one of that time:
+    /// inode numbers are given away again.
+    #[must_use]
+    pub fn existed_at(&self, time: Duration) -> bool {
+        let stat = fs::read_to_string(self.folder.join("stat")).unwrap_or_default();
+        // `starttime` is field 22. The name, field 2, stands in parentheses and may hold anything.
+        let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse::<u32>().ok());
+        ticks.is_some_and(|ticks| TICK * ticks < time)
+    }
+}
+
+/// Time since boot, the clock by which `/proc` tells when a process began.
+#[must_use]
+pub fn boot_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
 /// The namespace of this process.
@@ -111,6 +133,13 @@ mod tests {
         assert!(own.read("snmp").unwrap().contains("\nTcp: "));
         assert!(all().contains_key(&own.inode()));
         assert!(find(&BTreeSet::from([own.inode()])).contains_key(&own.inode()));
+    }
+
+    #[test]
+    fn a_process_tells_since_when_it_exists() {
+        let own = own().unwrap();
+        assert!(own.existed_at(boot_time() + TICK));
+        assert!(!own.existed_at(Duration::from_millis(1)));
     }
 
     #[test]

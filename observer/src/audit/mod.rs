@@ -210,12 +210,17 @@ impl Auditor {
         let mut audits = Vec::new();
         for (inode, namespace) in &mut self.namespaces {
             match readings.get(inode) {
-                Some(reading) if namespace.has_begun(reading) => {
+                Some(reading) if namespace.continues(reading) => {
                     if worth(namespace, reading) {
                         audits.push(namespace.audit(*inode, reading, self.every_reset));
                     }
                 }
-                Some(reading) => namespace.begin(*reading),
+                Some(reading) => {
+                    if namespace.has_begun() {
+                        audits.extend(namespace.unreadable(*inode, identity::expected(tally, *inode)));
+                    }
+                    namespace.begin(*reading);
+                }
                 None => audits.extend(namespace.unreadable(*inode, identity::expected(tally, *inode))),
             }
         }

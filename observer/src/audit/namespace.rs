@@ -1,11 +1,11 @@
 //! What is known of one audited namespace.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{counters::Counters, reading::Reading};
 use crate::{
     event::{Audit, AuditedCounter},
-    netns::Member,
+    netns::{self, Member},
 };
 
 /// An audited namespace.
@@ -13,6 +13,10 @@ use crate::{
 pub(crate) struct Namespace {
     /// By whom it is read, as long as that one lives.
     member: Option<Member>,
+    /// When it was read, since boot.
+    read: Duration,
+    /// The process by which it was read is gone, and nobody vouches for this being the same namespace still.
+    doubtful: bool,
     /// What everything later is compared with; None until it could be read.
     base: Option<Base>,
     /// The last reading that was told, or the first one.
@@ -31,7 +35,7 @@ impl Namespace {
         let counters = Counters::read(&member)?;
         let reading = Reading { kernel: [counters; 2], ..Reading::default() };
         let base = Base { began: Instant::now(), reading };
-        Some(Self { member: Some(member), base: Some(base), told: reading })
+        Some(Self { member: Some(member), read: netns::boot_time(), doubtful: false, base: Some(base), told: reading })
     }
 
     /// The counters after it; false when they cannot be read any more.
@@ -48,24 +52,33 @@ impl Namespace {
     pub(crate) fn begin(&mut self, reading: Reading) {
         self.base = Some(Base { began: Instant::now(), reading });
         self.told = reading;
+        self.doubtful = false;
     }
 
-    /// Whether it has begun. An inode number is given away again: a namespace whose counters fell is a new one.
-    pub(crate) fn has_begun(&self, reading: &Reading) -> bool {
-        self.base.is_some() && !reading.kernel[0].restarted_since(&self.told.kernel[0])
+    /// Whether a reading can be compared with the first one. Inode numbers are given away again: a namespace whose
+    /// counters fell is a new one.
+    pub(crate) fn continues(&self, reading: &Reading) -> bool {
+        self.base.is_some() && !self.doubtful && !reading.kernel[0].restarted_since(&self.told.kernel[0])
+    }
+
+    /// Whether there was a first reading.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.base.is_some()
     }
 
     /// Reads the counters; None when the member is gone.
     pub(crate) fn counters(&mut self) -> Option<Counters> {
         let counters = self.member.as_ref().and_then(Counters::read);
-        if counters.is_none() {
-            self.member = None;
+        match counters {
+            Some(_) => self.read = netns::boot_time(),
+            None => self.member = None,
         }
         counters
     }
 
     /// The same with a new member.
     pub(crate) fn moved_to(&mut self, member: Member) -> Option<Counters> {
+        self.doubtful |= !member.existed_at(self.read);
         self.member = Some(member);
         self.counters()
     }
@@ -87,7 +100,7 @@ impl Namespace {
 
     /// Sum of the absolute residuals.
     pub(crate) fn residual(&self, reading: &Reading, every_reset: bool) -> u64 {
-        let base = self.base.as_ref();
+        let base = self.base.as_ref().filter(|_| self.continues(reading));
         base.map_or(0, |base| sum(&reading.judge(&base.reading, every_reset)))
     }
 
