@@ -13,6 +13,7 @@
 pub mod diagnose;
 pub mod procfile;
 pub mod netns;
+pub mod seed;
 pub mod cause;
 pub mod severity;
 pub mod event;

@@ -3,7 +3,8 @@
 //! Its order, each step for a reason:
 //! 1. the output opens, so that a bad path fails before anything else;
 //! 2. COMMAND is forked and waits, so that its id is known;
-//! 3. the hooks are attached, then `started` is written: traffic made after reading it is seen;
+//! 3. the hooks are attached, the owners of older connections are looked up, then `started` is written: traffic made
+//!    after reading it is seen;
 //! 4. COMMAND is released: its first instruction is seen;
 //! 5. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
 //! 6. the hooks are detached, the ring is drained, the totals are read;
@@ -28,7 +29,7 @@ use crate::{
     kernel::{self, Attached, Tally},
     options::Options,
     output::Output,
-    procfile,
+    procfile, seed,
     stream::Stream,
 };
 
@@ -79,7 +80,10 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     }
     let mut signals = Signals::install()?;
     let mut auditor = Auditor::start(options);
-    let mut attached = kernel::attach(options, child.as_ref().map(Child::pid))?;
+    let command = child.as_ref().map(Child::pid);
+    let mut attached = kernel::attach(options, command)?;
+    // Connections that begin from here on the programs see.
+    attached.seed(&seed::sockets().0, &options.filters, command)?;
     // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
     let mut ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
         .map_err(|error| anyhow::Error::msg(error.to_string()))

@@ -14,17 +14,19 @@ use zerocopy::IntoBytes as _;
 
 use super::{
     btf::{self, KernelTypes},
-    filters,
+    filters::{self, Observed},
     hooks::{Hooks, Targets},
     log::KernelLog,
+    owners,
     reasons::Reasons,
     refusal,
     settings::Abilities,
     totals::{self, Tally},
 };
 use crate::{
-    options::Options,
+    options::{FilterSet, Options},
     plan::{Coverage, Plan},
+    seed::Seed,
 };
 
 /// The kernel object, built by `cargo xtask ebpf` and committed.
@@ -99,6 +101,15 @@ impl Attached {
     pub fn tally(&self) -> Result<Tally> {
         let tally = totals::read(&self.ebpf)?;
         Ok(Tally { missed: tally.missed + self.attached.missed(), ..tally })
+    }
+
+    /// Tells the programs who owns the connections that are older than the hooks.
+    ///
+    /// # Errors
+    /// When a map cannot be read or written.
+    pub fn seed(&mut self, seeds: &[Seed], filters: &FilterSet, command: Option<u32>) -> Result<()> {
+        let observed = Observed::of(&self.ebpf, filters, command)?;
+        owners::seed(&mut self.ebpf, seeds, &observed)
     }
 
     /// Passes on what the kernel side has logged.
@@ -208,9 +219,11 @@ fn coverage(plan: Plan, abilities: &Abilities, targets: &Targets, missing: &[&'s
     }
     if !abilities.probe_read() {
         limits.push(Coverage {
-            what: "no_socket".to_owned(),
-            limit: "lockdown=confidentiality forbids reading packets: RSTs without a socket have no addresses"
-                .to_owned(),
+            what: "network".to_owned(),
+            limit:
+                "lockdown=confidentiality forbids reading packets: RSTs without a connection have no addresses, and \
+                    nobody to name"
+                    .to_owned(),
         });
     }
     for field in missing {

@@ -55,6 +55,38 @@ pub(crate) fn add_descendants(ebpf: &mut Ebpf, filters: &FilterSet) -> Result<()
     }
 }
 
+/// The process filters, as the programs evaluate them.
+pub(crate) struct Observed {
+    /// None when every process is observed.
+    pids: Option<BTreeSet<u32>>,
+    uids: Vec<u32>,
+    comms: Vec<[u32; COMM_LEN / 4]>,
+}
+
+impl Observed {
+    /// Reads the process ids back from the programs' map, which knows the children too.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub(crate) fn of(ebpf: &Ebpf, filters: &FilterSet, command: Option<u32>) -> Result<Self> {
+        let mut pids = None;
+        if !filters.pids.is_empty() || command.is_some() {
+            let map = ebpf.map("PIDS").context("the kernel object has no map PIDS")?;
+            let map: HashMap<&MapData, u32, u8> = HashMap::try_from(map)?;
+            pids = Some(map.keys().collect::<Result<_, _>>().context("cannot read the observed processes")?);
+        }
+        let comms = filters.comms.iter().map(|comm| comm_key(comm)).collect();
+        Ok(Self { pids, uids: filters.uids.clone(), comms })
+    }
+
+    /// Whether every process filter that is on names the process.
+    pub(crate) fn names(&self, pid: u32, uid: u32, comm: [u32; COMM_LEN / 4]) -> bool {
+        self.pids.as_ref().is_none_or(|pids| pids.contains(&pid))
+            && (self.uids.is_empty() || self.uids.contains(&uid))
+            && (self.comms.is_empty() || self.comms.contains(&comm))
+    }
+}
+
 /// Children of processes, their children, and so on.
 fn descendants(pids: &[u32]) -> Result<BTreeSet<u32>> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

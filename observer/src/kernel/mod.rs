@@ -6,6 +6,7 @@ pub(crate) mod btf;
 mod filters;
 mod hooks;
 mod log;
+mod owners;
 mod reasons;
 mod refusal;
 mod settings;

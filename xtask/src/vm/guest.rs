@@ -11,6 +11,9 @@ use super::{
 };
 use crate::artifacts;
 
+/// Acts of the longest test; an emulated CPU makes some hundred a second.
+const ACTS: &str = "5000";
+
 /// Programs for the guests, built once.
 pub(crate) struct Programs {
     init: PathBuf,
@@ -59,7 +62,11 @@ fn runs(row: &Row, options: &Options) -> Vec<Run> {
         runs.push(run(&declaration(plan), &stop_at_once, &[], &[]));
         // Each test would only tell the same refusal again.
         if !row.refuses(plan) {
-            let env = [("CONN_OBSERVER_HOOKS", plan.as_str()), ("CONN_OBSERVER_BIN", "/bin/conn-observer")];
+            let env = [
+                ("CONN_OBSERVER_HOOKS", plan.as_str()),
+                ("CONN_OBSERVER_BIN", "/bin/conn-observer"),
+                ("CONN_OBSERVER_ACTS", ACTS),
+            ];
             // One by one: a guest has one CPU, which the tests keep busy.
             runs.push(run(plan, &["/bin/live", "--test-threads=1"], filter, &env));
         }
