@@ -4,6 +4,7 @@
 //! observer declares.
 
 mod acts;
+mod kinds;
 mod rows;
 
 use std::any::Any;

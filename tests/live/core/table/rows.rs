@@ -1,6 +1,6 @@
 //! The rows: what is done, what is to be said of it.
 
-use conn_observer_tests::feature::Feature::{self, OwnMachine, SockDestroy, Tun};
+use conn_observer_tests::feature::Feature::OwnMachine;
 use conn_observer_tests::handmade::{self, Gone};
 use conn_observer_tests::pair::{Family, Side};
 use conn_observer_tests::received::{self, Lost};
@@ -8,75 +8,13 @@ use conn_observer_tests::{abort, answers, orderly, scarce};
 
 use super::Row;
 use super::acts;
+use super::kinds::{
+    BAD, BASE, DISCONNECT, KEEPALIVE, KILL, LATE, LATE_TIMEWAIT, LINGER, LISTENER, NO_RST, NO_SOCKET, ON_LINGER,
+    RECEIVED, TUN, UNREAD,
+};
 
-const TUN: &[Feature] = &[Tun];
 const NOTHING: Lost = Lost { unread: 0, in_flight: 0, unsent: 0 };
 const ALL_KINDS: Lost = Lost { unread: 10, in_flight: 2000, unsent: 500 };
-
-/// A reset of ours that no TCPAbort counter knows.
-const ONLY_RST: Option<&[(&str, u64)]> = Some(&[("OutRsts", 1)]);
-const NO_RST: Option<&[(&str, u64)]> = Some(&[]);
-const ON_CLOSE: Option<&[(&str, u64)]> = Some(&[("OutRsts", 1), ("TCPAbortOnClose", 1)]);
-const ON_DATA: Option<&[(&str, u64)]> = Some(&[("OutRsts", 1), ("TCPAbortOnData", 1)]);
-const ON_LINGER: Option<&[(&str, u64)]> = Some(&[("OutRsts", 1), ("TCPAbortOnLinger", 1)]);
-const ON_TIMEOUT: Option<&[(&str, u64)]> = Some(&[("OutRsts", 1), ("TCPAbortOnTimeout", 1)]);
-
-const BASE: Row = Row {
-    name: "",
-    make: |_| unreachable!(),
-    kind: "reset_sent",
-    cause: "",
-    attribution: "current",
-    severity: "suspect",
-    reasons: &[],
-    unacked: None,
-    unsent: None,
-    segment: None,
-    raises: None,
-    limit: None,
-    needs: &[],
-};
-const UNREAD: Row =
-    Row { kind: "close", cause: "close_unread", reasons: &["TCP_ABORT_ON_CLOSE"], raises: ON_CLOSE, ..BASE };
-const LINGER: Row = Row { kind: "close", cause: "linger_zero", reasons: &["TCP_STATE"], raises: ON_DATA, ..BASE };
-const DISCONNECT: Row =
-    Row { cause: "disconnect", reasons: &["TCP_STATE", "TCP_DISCONNECT_WITH_DATA"], raises: ONLY_RST, ..BASE };
-const LISTENER: Row = Row { cause: "listener_close", reasons: &["TCP_STATE"], raises: ONLY_RST, ..BASE };
-const LATE: Row = Row {
-    cause: "data_after_close",
-    attribution: "closer",
-    reasons: &["TCP_ABORT_ON_DATA"],
-    raises: ON_DATA,
-    needs: TUN,
-    ..BASE
-};
-const LATE_TIMEWAIT: Row = Row {
-    cause: "data_after_timewait",
-    reasons: &["TCP_TIMEWAIT_SOCKET"],
-    raises: ONLY_RST,
-    limit: Some("timewait"),
-    ..LATE
-};
-const NO_SOCKET: Row =
-    Row { cause: "no_socket", reasons: &["NO_SOCKET"], raises: ONLY_RST, limit: Some("no_socket"), ..LATE };
-const KILL: Row = Row { cause: "admin_kill", reasons: &["TCP_STATE"], raises: ONLY_RST, needs: &[SockDestroy], ..BASE };
-const KEEPALIVE: Row = Row {
-    cause: "keepalive_timeout",
-    attribution: "owner",
-    reasons: &["TCP_KEEPALIVE_TIMEOUT"],
-    raises: ON_TIMEOUT,
-    needs: TUN,
-    ..BASE
-};
-const BAD: Row = Row {
-    cause: "bad_segment",
-    reasons: &["TCP_FLAGS", "TCP_INVALID_ACK_SEQUENCE"],
-    raises: ONLY_RST,
-    needs: TUN,
-    ..BASE
-};
-const RECEIVED: Row =
-    Row { kind: "reset_received", cause: "reset_by_peer", attribution: "owner", raises: NO_RST, needs: TUN, ..BASE };
 
 /// The whole table.
 pub(super) fn all() -> Vec<Row> {
@@ -151,7 +89,6 @@ fn closes() -> Vec<Row> {
         Row {
             name: "a close without memory",
             make: |world| world.keep(scarce::out_of_memory()),
-            kind: "close",
             cause: "out_of_memory",
             severity: "harmful",
             reasons: &["TCP_ABORT_ON_MEMORY"],
