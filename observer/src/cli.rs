@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::{
     cause::Cause,
     doctor,
-    options::{FilterSet, Format, Options, RING_BYTES},
+    options::{FilterSet, Format, Options},
     plan::PlanChoice,
     severity::Severity,
 };
@@ -82,7 +82,7 @@ pub struct Cli {
     #[arg(long, value_name = "PLAN", default_value_t, help_heading = "Kernel")]
     hooks: PlanChoice,
     /// Size of the buffer between kernel and observer in bytes, a power of two
-    #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES, help_heading = "Kernel", value_parser = ring_size)]
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = "Kernel", value_parser = ring_size)]
     ring_size: u32,
     /// Connections whose owners are remembered, for RSTs that come later
     #[arg(long, value_name = "N", default_value_t = 32_768, help_heading = "Kernel",
@@ -143,12 +143,12 @@ enum ReportFormat {
 }
 
 impl DoctorArguments {
-    fn request(self) -> doctor::Request {
+    fn request(self, defaults: Options) -> doctor::Request {
         let format = match self.format {
             ReportFormat::Text => Format::Text,
             ReportFormat::Json => Format::Json,
         };
-        doctor::Request { hooks: self.hooks, btf: self.btf, format }
+        doctor::Request { options: Options { hooks: self.hooks, format, ..defaults }, btf: self.btf }
     }
 }
 
@@ -169,7 +169,7 @@ pub enum Task {
     /// Print the JSON Schema.
     Schema,
     /// Check this machine.
-    Doctor(doctor::Request),
+    Doctor(Box<doctor::Request>),
 }
 
 impl Cli {
@@ -190,12 +190,20 @@ impl Cli {
     ///
     /// # Errors
     /// When options contradict each other.
-    pub fn task(self) -> Result<Task> {
-        match self.chore {
+    pub fn task(mut self) -> Result<Task> {
+        match self.chore.take() {
             Some(Chore::Schema) => return Ok(Task::Schema),
-            Some(Chore::Doctor(arguments)) => return Ok(Task::Doctor(arguments.request())),
+            // No option stands beside a sub-command, so what is left is what an observer does by default.
+            Some(Chore::Doctor(arguments)) => {
+                return self.options().map(|defaults| Task::Doctor(Box::new(arguments.request(defaults))));
+            }
             None => {}
         }
+        self.options().map(|options| Task::Observe(Box::new(options)))
+    }
+
+    /// The options of a run.
+    fn options(self) -> Result<Options> {
         if self.children && self.pid.is_empty() && self.command.is_empty() {
             bail!("--children follows the processes of --pid or COMMAND: name one");
         }
@@ -210,7 +218,7 @@ impl Cli {
             }
         }
         let has_command = !self.command.is_empty();
-        Ok(Task::Observe(Box::new(Options {
+        Ok(Options {
             hooks: self.hooks,
             filters: FilterSet {
                 pids: self.pid,
@@ -241,7 +249,7 @@ impl Cli {
             audit: Some(self.audit).filter(|interval| !interval.is_zero()),
             fail_on: self.fail_on,
             command: self.command,
-        })))
+        })
     }
 }
 
@@ -371,6 +379,17 @@ mod tests {
         let task = Cli::try_parse_from(["conn-observer", "--output", "-"]).unwrap().task();
         let Ok(Task::Observe(options)) = task else { panic!("not to observe") };
         assert_eq!(options.output, None);
+    }
+
+    #[test]
+    fn the_doctor_examines_what_an_observer_does_by_default() {
+        let task = |words: &[&str]| Cli::try_parse_from(words).unwrap().task();
+        let Ok(Task::Observe(usual)) = task(&["conn-observer"]) else { panic!("not to observe") };
+        let Ok(Task::Doctor(request)) = task(&["conn-observer", "doctor", "--hooks", "kprobe"]) else {
+            panic!("no doctor")
+        };
+        assert_eq!((request.options.ring_bytes, request.options.stack_depth), (usual.ring_bytes, usual.stack_depth));
+        assert_eq!((request.options.hooks.to_string().as_str(), request.options.format), ("kprobe", Format::Text));
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn perform(task: Task) -> Result<u8> {
         }
         Task::Doctor(request) => {
             let report = doctor::examine(&request);
-            print(&report.render(request.format)?).context("cannot write the report")?;
+            print(&report.render(request.options.format)?).context("cannot write the report")?;
             Ok(report.exit_code())
         }
         Task::Observe(options) => {

@@ -6,11 +6,8 @@ use ipnet::IpNet;
 
 use crate::{cause::Cause, plan::PlanChoice, severity::Severity};
 
-/// Size of the ring buffer unless another is asked for, in bytes: some ten thousand findings.
-pub const RING_BYTES: u32 = 4 << 20;
-
 /// Everything about one run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Attach plan.
     pub hooks: PlanChoice,

@@ -20,22 +20,19 @@ use observer_ebpf::RECORD_LEN;
 pub use self::report::{Check, Field, PlanTrial, Report, Reproduced, SCHEMA, Sighting, State};
 use crate::{
     kernel::{self, Survey, btf::VMLINUX},
-    options::{Format, Options, RING_BYTES},
-    plan::PlanChoice,
+    options::{Format, Options},
 };
 
 /// Exit status when something that is needed does not work.
 const NOT_WELL: u8 = 2;
 
 /// What the doctor is asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Request {
-    /// Plan that must work.
-    pub hooks: PlanChoice,
+    /// The run that must work: its hooks, its ring, the format of the report.
+    pub options: Options,
     /// BTF of another kernel, to judge instead of this machine.
     pub btf: Option<PathBuf>,
-    /// Format of the report.
-    pub format: Format,
 }
 
 impl Report {
@@ -62,7 +59,7 @@ impl Report {
 pub fn examine(request: &Request) -> Report {
     let report = match &request.btf {
         Some(path) => another_kernel(path),
-        None => this_machine(request.hooks),
+        None => this_machine(&request.options),
     };
     Report { ok: report.checks.iter().all(|check| check.state != State::Failed), ..report }
 }
@@ -90,7 +87,7 @@ fn another_kernel(path: &Path) -> Report {
     report
 }
 
-fn this_machine(requested: PlanChoice) -> Report {
+fn this_machine(options: &Options) -> Report {
     let mut report = blank(Some(rustix::system::uname().release().to_string_lossy().into_owned()));
     report.checks = privilege::checks();
     let remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (every mainstream distribution since 2021), or mount \
@@ -101,7 +98,7 @@ fn this_machine(requested: PlanChoice) -> Report {
             let skipped = ["plans", "ring", "self_test"].map(|name| Check::skipped(name, why));
             report.checks.extend(skipped);
         }
-        None => hooks(&mut report, requested),
+        None => hooks(&mut report, options),
     }
     report
 }
@@ -134,9 +131,9 @@ fn obstacle(survey: Option<&Survey>) -> Option<&'static str> {
     }
 }
 
-fn hooks(report: &mut Report, requested: PlanChoice) {
-    let options = Options { ring_bytes: RING_BYTES, ..Options::default() };
-    let trials = plans::try_all(&options);
+fn hooks(report: &mut Report, options: &Options) {
+    let requested = options.hooks;
+    let trials = plans::try_all(options);
     report.checks.extend(plans::checks(requested, &trials));
     report.plans = plans::rows(requested, &trials);
     let Some(plan) = plans::in_force(requested, &trials) else {
@@ -144,16 +141,17 @@ fn hooks(report: &mut Report, requested: PlanChoice) {
         report.checks.extend(skipped);
         return;
     };
-    report.checks.push(ring());
-    let (check, rows) = selftest::run(plan, &options);
+    report.checks.push(ring(options));
+    let (check, rows) = selftest::run(plan, options);
     report.checks.push(check);
     report.self_test = rows;
 }
 
 /// The kernel made the ring when it took a plan.
-fn ring() -> Check {
-    /// Most bytes of a finding in the ring: its header, the record, a stack of 32 frames.
-    const FINDING: u32 = 8 + RECORD_LEN as u32 + 32 * 8;
-    let detail = format!("{} KiB hold at least {} findings", RING_BYTES >> 10, RING_BYTES / FINDING);
-    Check::ok("ring", detail)
+fn ring(options: &Options) -> Check {
+    /// Bytes in front of a record in the ring (BPF_RINGBUF_HDR_SZ).
+    const HEADER: u32 = 8;
+    let finding = HEADER + RECORD_LEN as u32 + options.stack_depth * 8;
+    let bytes = options.ring_bytes;
+    Check::ok("ring", format!("{} KiB hold at least {} findings", bytes >> 10, bytes / finding))
 }

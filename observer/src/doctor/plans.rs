@@ -68,9 +68,10 @@ fn one(requested: PlanChoice, trial: &Trial) -> Check {
         Ok(taken) => Check::ok(name, format!("loads and attaches: {}", taken.hooks.join(", "))),
         Err(refused) => {
             let detail = format!("refused at {}: {}", refused.hook, refused.error);
+            let remedy = if refused.hook == kernel::NO_HOOK { NO_HOOK_TO_BLAME } else { needs(trial.plan) };
             match requested == PlanChoice::Only(trial.plan) {
-                true => Check::failed(name, detail, needs(trial.plan)),
-                false => Check::limited(name, detail).with_remedy(needs(trial.plan)),
+                true => Check::failed(name, detail, remedy),
+                false => Check::limited(name, detail).with_remedy(remedy),
             }
         }
     }
@@ -94,6 +95,9 @@ fn choice(requested: PlanChoice, trials: &[Trial]) -> Check {
         ),
     }
 }
+
+const NO_HOOK_TO_BLAME: &str = "no hook is to blame: check that BPF maps may be made here (a container's seccomp \
+                                profile, RLIMIT_MEMLOCK before 5.11), or report it";
 
 /// What a plan asks of the kernel.
 fn needs(plan: Plan) -> &'static str {

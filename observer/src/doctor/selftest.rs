@@ -12,7 +12,7 @@ use crate::{
     cause::Cause,
     clock::Clock,
     decode::Decoder,
-    event::{Body, Finding},
+    event::Finding,
     kernel,
     options::{FilterSet, Options},
     plan::{Coverage, Plan},
@@ -71,19 +71,12 @@ fn in_namespace(plan: Plan, options: &Options) -> Result<Vec<Reproduced>, Check>
     while let Some(record) = ring.next() {
         let event =
             decoder.decode(&record, 0).map_err(|error| fault(format!("a record cannot be decoded: {error}")))?;
-        seen.extend(finding(&event.body).and_then(sighting));
+        seen.extend(event.body.finding().and_then(sighting));
     }
     // What a plan cannot see by itself are special cases; no act is one.
     let special = plan.coverage();
     let limits: Vec<Coverage> = attached.coverage.iter().filter(|one| !special.contains(one)).cloned().collect();
     Ok(made.into_iter().map(|one| judge(one, &seen, &limits)).collect())
-}
-
-fn finding(body: &Body) -> Option<&Finding> {
-    match body {
-        Body::Close(finding) | Body::ResetSent(finding) => Some(finding),
-        _ => None,
-    }
 }
 
 fn sighting(finding: &Finding) -> Option<Seen> {

@@ -19,4 +19,4 @@ pub use reasons::Reasons;
 pub use refusal::{effective_capabilities, in_own_pid_namespace, lockdown_level, preflight};
 pub use survey::{FieldFound, Survey, survey};
 pub use totals::{NamespaceTotal, Tally};
-pub use trial::try_plan;
+pub use trial::{NO_HOOK, try_plan};
