@@ -10,30 +10,28 @@ use super::{
     destroy::destroy,
     sock::{self, State},
 };
-
-/// Makes a cause, and gives a port of the connection.
-pub(crate) type Maker = fn() -> io::Result<u16>;
+use crate::cause::Cause;
 
 /// A cause and how to make it.
 pub(crate) struct Act {
-    /// Name of the cause.
-    pub(crate) cause: &'static str,
-    pub(crate) make: Maker,
+    pub(crate) cause: Cause,
+    /// Makes it, and gives a port of the connection.
+    pub(crate) make: fn() -> io::Result<u16>,
 }
 
-/// Every act. A cause that this build does not know is left out.
+/// Every act.
 pub(crate) const ACTS: [Act; 11] = [
-    Act { cause: "close_unread", make: close_unread },
-    Act { cause: "linger_zero", make: linger_zero },
-    Act { cause: "disconnect", make: disconnect },
-    Act { cause: "linger2_timeout", make: linger2_timeout },
-    Act { cause: "listener_close", make: listener_close },
-    Act { cause: "admin_kill", make: admin_kill },
-    Act { cause: "data_after_close", make: data_after_close },
-    Act { cause: "data_after_timewait", make: data_after_timewait },
-    Act { cause: "no_socket", make: closed_port },
-    Act { cause: "connection_refused", make: closed_port },
-    Act { cause: "reset_by_peer", make: reset_by_peer },
+    Act { cause: Cause::CloseUnread, make: close_unread },
+    Act { cause: Cause::LingerZero, make: linger_zero },
+    Act { cause: Cause::Disconnect, make: disconnect },
+    Act { cause: Cause::Linger2Timeout, make: linger2_timeout },
+    Act { cause: Cause::ListenerClose, make: listener_close },
+    Act { cause: Cause::AdminKill, make: admin_kill },
+    Act { cause: Cause::DataAfterClose, make: data_after_close },
+    Act { cause: Cause::DataAfterTimewait, make: data_after_timewait },
+    Act { cause: Cause::NoSocket, make: closed_port },
+    Act { cause: Cause::ConnectionRefused, make: closed_port },
+    Act { cause: Cause::ResetByPeer, make: reset_by_peer },
 ];
 
 /// Seconds of TCP_LINGER2, beyond the minute (TCP_TIMEWAIT_LEN) after which FIN_WAIT2 is left to a minisocket.
@@ -103,7 +101,7 @@ fn data_after_timewait() -> io::Result<u16> {
         sock::acknowledge_at_once(&peer)?;
         let port = sock::close(closing)?;
         sock::read_end(&peer)?;
-        if sock::is_minisocket(port, sock::port(&peer)?)? {
+        if sock::becomes_minisocket(port, sock::port(&peer)?)? {
             peer.write_all(DATA)?;
             sock::wait_state(&peer, State::Close)?;
             return Ok(port);

@@ -28,6 +28,9 @@ pub(crate) enum State {
 /// `tr` of a time-wait row in `/proc/net/tcp` (net/ipv4/tcp_ipv4.c, `get_timewait4_sock`).
 const TIMEWAIT_TIMER: &str = "03";
 
+/// TCP_FIN_WAIT1 in the same table.
+const FIN_WAIT1: &str = "04";
+
 /// A listener on loopback, at a port of the kernel's choice.
 pub(crate) fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -136,18 +139,42 @@ fn tcp_state(stream: &TcpStream) -> io::Result<u8> {
     Ok(info.tcpi_state)
 }
 
-/// Whether a connection of this namespace has become a time-wait minisocket.
-pub(crate) fn is_minisocket(local_port: u16, peer_port: u16) -> io::Result<bool> {
-    let table = fs::read_to_string("/proc/thread-self/net/tcp")?;
-    Ok(table.lines().any(|line| is_timewait_row(line, local_port, peer_port)))
+/// Waits until the FIN of a socket that nobody owns any more is acknowledged, and tells whether it has become a
+/// time-wait minisocket.
+pub(crate) fn becomes_minisocket(local_port: u16, peer_port: u16) -> io::Result<bool> {
+    let mut minisocket = false;
+    until("the FIN to be acknowledged", || {
+        let table = fs::read_to_string("/proc/thread-self/net/tcp")?;
+        let orphan = table.lines().find_map(|line| orphan(line, local_port, peer_port));
+        minisocket = orphan == Some(Orphan::Minisocket);
+        Ok(orphan.is_some_and(|orphan| orphan != Orphan::Unacknowledged))
+    })?;
+    Ok(minisocket)
 }
 
-/// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when …`, ports in hexadecimal.
-fn is_timewait_row(line: &str, local_port: u16, peer_port: u16) -> bool {
-    let columns: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, local, peer, _, _, timer, ..] = columns[..] else { return false };
-    let port = |column: &str| column.split_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-    (port(local), port(peer)) == (Some(local_port), Some(peer_port)) && timer.split(':').next() == Some(TIMEWAIT_TIMER)
+/// A socket that was closed, as a row of `/proc/net/tcp` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Orphan {
+    /// In FIN_WAIT1.
+    Unacknowledged,
+    Full,
+    Minisocket,
+}
+
+/// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when …`, all hexadecimal.
+fn orphan(line: &str, local_port: u16, peer_port: u16) -> Option<Orphan> {
+    let mut columns = line.split_ascii_whitespace().skip(1);
+    let mut port = || u16::from_str_radix(columns.next()?.split_once(':')?.1, 16).ok();
+    if (port()?, port()?) != (local_port, peer_port) {
+        return None;
+    }
+    let state = columns.next()?;
+    let timer = columns.nth(1)?.split(':').next()?;
+    Some(match (state, timer) {
+        (_, TIMEWAIT_TIMER) => Orphan::Minisocket,
+        (FIN_WAIT1, _) => Orphan::Unacknowledged,
+        _ => Orphan::Full,
+    })
 }
 
 fn until(what: &str, mut ready: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
@@ -171,13 +198,16 @@ mod tests {
 
     #[test]
     fn a_minisocket_is_told_by_its_timer() {
-        let row = |timer: &str| {
-            format!("   1: 0100007F:1F90 0100007F:C001 05 00000000:00000000 {timer}:00000064 00000000     0        0 0")
+        let row = |state: &str, timer: &str| {
+            format!(
+                "   1: 0100007F:1F90 0100007F:C001 {state} 00000000:00000000 {timer}:00000064 00000000     0        0 0"
+            )
         };
-        assert!(is_timewait_row(&row("03"), 0x1f90, 0xc001));
-        assert!(!is_timewait_row(&row("02"), 0x1f90, 0xc001));
-        assert!(!is_timewait_row(&row("03"), 0x1f90, 0xc002));
-        assert!(!is_timewait_row("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when", 0, 0));
+        assert_eq!(orphan(&row("05", "03"), 0x1f90, 0xc001), Some(Orphan::Minisocket));
+        assert_eq!(orphan(&row("05", "02"), 0x1f90, 0xc001), Some(Orphan::Full));
+        assert_eq!(orphan(&row("04", "01"), 0x1f90, 0xc001), Some(Orphan::Unacknowledged));
+        assert_eq!(orphan(&row("05", "03"), 0x1f90, 0xc002), None);
+        assert_eq!(orphan("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when", 0, 0), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn the_doctor_sees_every_cause_that_it_makes() {
     let plan = env::var("CONN_OBSERVER_HOOKS").unwrap_or_else(|_| "auto".to_owned());
     let report = Report::of(&["--hooks", &plan], 0);
     let rows = report.rows("self_test");
-    assert!(rows.len() >= 9, "{rows:?}");
+    assert_eq!(rows.len(), 11, "{rows:?}");
     for row in rows {
         let cause = row["cause"].as_str().unwrap();
         // A kernel may be built without CONFIG_INET_DIAG_DESTROY; all else is declared, or seen.
