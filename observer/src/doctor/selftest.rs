@@ -140,8 +140,8 @@ mod tests {
     }
 
     fn no_reasons() -> Coverage {
-        let limit = "RSTs for which it finds no full socket (data_after_timewait, no_socket) are not seen";
-        Coverage { what: "kernel_reason".to_owned(), limit: limit.to_owned() }
+        let limit = "this kernel's tracepoint does not tell RSTs for which it finds no full socket";
+        Coverage { what: "data_after_timewait, no_socket".to_owned(), limit: limit.to_owned() }
     }
 
     #[test]

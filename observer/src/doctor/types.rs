@@ -79,8 +79,8 @@ fn reasons(survey: &Survey) -> Check {
     }
     Check::limited(
         NAME,
-        "this kernel gives no reset reasons (they came with 6.10): causes are predicted only, and RSTs without a full \
-         socket are not seen",
+        "this kernel gives no reset reasons (they came with 6.10): causes are predicted only, and the tracepoint plan does \
+         not see RSTs without a full socket",
     )
 }
 

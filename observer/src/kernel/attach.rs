@@ -219,7 +219,7 @@ fn coverage(plan: Plan, abilities: &Abilities, targets: &Targets, missing: &[&'s
     }
     if !abilities.probe_read() {
         limits.push(Coverage {
-            what: "network".to_owned(),
+            what: "no_socket, bad_segment".to_owned(),
             limit:
                 "lockdown=confidentiality forbids reading packets: RSTs without a connection have no addresses, and \
                     nobody to name"

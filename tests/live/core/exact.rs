@@ -46,7 +46,7 @@ fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
         }
         drop(listener);
         let delta = namespace.counters().since(&before);
-        let sees_all_resets = !observer.declares_limit("no_socket");
+        let sees_all_resets = !observer.declares_limit("data_after_timewait");
         let report = observer.stop();
         assert_eq!(report.total(namespace, "close_unread", "lost"), 0, "the ring is ample");
         for (cause, counter) in [("close_unread", "TCPAbortOnClose"), ("linger_zero", "TCPAbortOnData")] {

@@ -95,7 +95,7 @@ fn resets_of_closed_ports_are_shown_only_when_asked_for() {
         let fence = actor.play_one(&format!("unread {}", abort::FENCE));
         assert_eq!(silent.events_before(&fence), []);
         let shown = asked.events_before(&fence);
-        if asked.declares_limit("no_socket") {
+        if asked.declares_limit("data_after_timewait") {
             assert_eq!(shown, []);
             assert!(!kernel_at_least(6, 10), "there the tracepoint tells it: {:?}", asked.started());
             return;
@@ -116,7 +116,7 @@ fn what_a_process_filter_withholds_is_counted() {
         let pid = std::process::id().to_string();
         let observer = Observer::within(namespace, &["--pid", &pid, "--cause", "no_socket"]);
         orderly::connection_refused();
-        let sees_it = !observer.declares_limit("no_socket");
+        let sees_it = !observer.declares_limit("data_after_timewait");
         let report = observer.stop();
         assert_eq!(report.events().count(), 0);
         assert_eq!(report.stopped().number("unattributed"), u64::from(sees_it), "{:?}", report.stopped());

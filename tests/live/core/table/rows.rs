@@ -201,12 +201,14 @@ fn answered() -> Vec<Row> {
             name: "an ACK out of nowhere for a listener",
             make: |world| world.keep_with(answers::ack_for_listener),
             attribution: "listener",
+            limit: Some("bad_segment"),
             ..BAD
         },
         Row {
             name: "a wrong ACK in a handshake",
             make: |world| world.keep_with(answers::wrong_ack_in_handshake),
             attribution: "listener",
+            limit: Some("bad_segment"),
             ..BAD
         },
         Row {
