@@ -92,16 +92,21 @@ fn audits_of_fifty_thousand_mixed_acts_leave_nothing() {
         assert!(made >= acts, "{made} acts: {:?}", report.stopped());
         let audits = audits(&report, namespace.inode());
         assert!(audits.len() > 1, "some under load, one at the end");
+        // The kernel may skip a hook's program, rarely, anywhere on the host, and says so: then one act is in none of our
+        // totals, which is one in two counters.
+        let skipped = report.stopped().number("missed");
         for audit in &audits {
-            assert_eq!(audit.number("residual"), 0, "{audit:?}\n{:?}", report.stopped());
+            assert!(audit.number("residual") <= 2 * skipped, "{audit:?}\n{:?}", report.stopped());
         }
         let last = audits.last().unwrap();
         for name in ["TCPAbortOnClose", "TCPAbortOnData", "TCPAbortOnLinger", "TCPAbortOnMemory"] {
-            assert_eq!(counter(last, name), (delta.tcp_ext(name), delta.tcp_ext(name), 0), "{last:?}");
+            let (seen, kernel, _) = counter(last, name);
+            assert_eq!(kernel, delta.tcp_ext(name), "{last:?}");
+            assert!(seen == kernel || seen < kernel && kernel - seen <= skipped, "{last:?}");
         }
         let (seen, kernel, _) = counter(last, "OutRsts");
         assert_eq!(kernel, delta.tcp("OutRsts"));
-        assert!(seen == kernel || !sees_all_resets && seen < kernel, "{last:?}");
+        assert!(seen == kernel || seen < kernel && (!sees_all_resets || kernel - seen <= skipped), "{last:?}");
         let position = report.lines().iter().position(|event| event == *last).unwrap();
         assert_eq!(position + 2, report.lines().len(), "the last audit comes right before `stopped`");
     });
