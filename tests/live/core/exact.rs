@@ -69,9 +69,8 @@ fn ten_thousand_mixed_closes_agree_with_the_kernels_counters() {
         let told: u64 = report.events().map(|event| event.at("tcp.unread_bytes").as_u64().unwrap_or(0)).sum();
         assert_eq!(told, unread_bytes);
         assert_eq!(report.total(namespace, "close_unread", "unread_bytes"), unread_bytes);
-        for name in ["disagreements", "missed"] {
-            assert_eq!(report.stopped().number(name), 0, "{name}");
-        }
+        // Not `missed`: it counts the traffic of other tests as well.
+        assert_eq!(report.stopped().number("disagreements"), 0);
     });
 }
 
