@@ -83,14 +83,23 @@ fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
 #[inline(always)]
 fn on_closing(ctx: &BtfTracePointContext, sk: *const c_void, old: u8, new: u8) {
     let sends_fin = matches!(old, tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT | tcp_state::SYN_RECV);
-    if !sends_fin && (old != new || setting!(close_hook) != 0) {
+    if !sends_fin && old != new {
         return;
     }
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     if !sock.owned() {
         return;
     }
+    // What an older kernel would have reset, this one closes in order.
+    let spared =
+        setting!(close_hook) != 0 && notes::get(sock.key()).is_some_and(|note| note.candidates == candidate::PHANTOM);
+    if !sends_fin && !spared && setting!(close_hook) != 0 {
+        return; // `close` has seen it
+    }
     report::remember(story::STATE, &sock, notes::get(sock.key()).as_deref());
+    if spared {
+        return close::count_clean(ctx, story::STATE, &sock, old);
+    }
     // A close never sends a FIN with data unread or a linger time of zero: that is a shutdown.
     let closes = sock.shut_down() && sock.unread() == 0 && !sock.lingers_zero();
     let resets = old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2();

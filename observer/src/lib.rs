@@ -30,6 +30,7 @@ pub mod render;
 pub mod stream;
 pub mod output;
 pub mod command;
+pub mod signals;
 pub mod observe;
 pub mod doctor;
 pub mod cli;

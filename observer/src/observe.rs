@@ -15,11 +15,10 @@ use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Durat
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use rustix::{process::Signal, termios::isatty};
+use rustix::process::Signal;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     select,
-    signal::unix::{Signal as SignalStream, SignalKind, signal},
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
@@ -30,6 +29,7 @@ use crate::{
     options::Options,
     output::Output,
     procfile, seed,
+    signals::{Signals, from_terminal},
     stream::Stream,
 };
 
@@ -78,14 +78,14 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     if options.has_command() {
         child = Some(Child::prepare(&options.command, options.output.is_some())?);
     }
-    let mut signals = Signals::install()?;
+    let signals = Signals::install()?;
     let mut auditor = Auditor::start(options);
     let command = child.as_ref().map(Child::pid);
     let mut attached = kernel::attach(options, command)?;
     // Connections that begin from here on the programs see.
     attached.seed(&seed::sockets().0, &options.filters, command)?;
     // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
-    let mut ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
+    let ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
         .map_err(|error| anyhow::Error::msg(error.to_string()))
         .context("cannot wait for the ring buffer")?;
     auditor.begin(attached.has_reasons);
@@ -93,19 +93,9 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached);
     output.begin()?;
-    let mut status = None;
-    let followed = follow(
-        options,
-        &mut stream,
-        &mut attached,
-        &mut auditor,
-        &mut ring,
-        &output,
-        child.as_mut(),
-        &mut signals,
-        &mut status,
-    )
-    .await;
+    let mut session = Session { options, stream, attached, auditor, ring, child, signals, status: None };
+    let followed = session.follow(&output).await;
+    let Session { mut stream, mut attached, mut auditor, mut ring, mut child, mut signals, mut status, .. } = session;
     let reason = *followed.as_ref().unwrap_or(&"error");
     auditor.pause(&attached.tally()?);
     attached.detach()?;
@@ -154,89 +144,93 @@ fn check(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Step 3 to 5; why it ended.
-#[expect(clippy::too_many_arguments, reason = "the parts of one run, each owned by `run`")]
-async fn follow(
-    options: &Options,
-    stream: &mut Stream<'_>,
-    attached: &mut Attached,
-    auditor: &mut Auditor,
-    ring: &mut AsyncFd<RingBuf<MapData>>,
-    output: &Output,
-    mut child: Option<&mut Child>,
-    signals: &mut Signals,
-    status: &mut Option<ExitStatus>,
-) -> Result<&'static str> {
-    let Ok(permit) = output.reserve().await else { return Ok("pipe") };
-    permit.send(stream.take());
-    if let Some(child) = child.as_deref_mut() {
-        child.release()?;
-    }
-    let mut tick = ticker(options.latency);
-    let deadline = options.duration.map(|duration| Instant::now() + duration);
-    let mut upkeep = Instant::now() + UPKEEP_INTERVAL;
-    let mut signalled = false;
-    loop {
-        let hungry = stream.waiting() < BATCH_BYTES;
-        let wake = select! {
-            biased;
-            signal = signals.next() => Wake::Signal(signal),
-            ended = ended(child.as_deref_mut()) => Wake::Ended(ended?),
-            () = until(deadline) => Wake::Deadline,
-            permit = output.reserve(), if stream.waiting() > 0 => match permit {
-                Ok(permit) => {
-                    permit.send(stream.take());
-                    Wake::Room
+/// What a run is made of.
+struct Session<'a> {
+    options: &'a Options,
+    stream: Stream<'a>,
+    attached: Attached,
+    auditor: Auditor,
+    ring: AsyncFd<RingBuf<MapData>>,
+    child: Option<Child>,
+    signals: Signals,
+    /// How COMMAND ended.
+    status: Option<ExitStatus>,
+}
+
+impl Session<'_> {
+    /// Step 3 to 5; why it ended.
+    async fn follow(&mut self, output: &Output) -> Result<&'static str> {
+        let Ok(permit) = output.reserve().await else { return Ok("pipe") };
+        permit.send(self.stream.take());
+        if let Some(child) = self.child.as_mut() {
+            child.release()?;
+        }
+        let mut tick = ticker(self.options.latency);
+        let deadline = self.options.duration.map(|duration| Instant::now() + duration);
+        let mut upkeep = Instant::now() + UPKEEP_INTERVAL;
+        let mut signalled = false;
+        loop {
+            let hungry = self.stream.waiting() < BATCH_BYTES;
+            let wake = select! {
+                biased;
+                signal = self.signals.next() => Wake::Signal(signal),
+                ended = ended(self.child.as_mut()) => Wake::Ended(ended?),
+                () = until(deadline) => Wake::Deadline,
+                permit = output.reserve(), if self.stream.waiting() > 0 => match permit {
+                    Ok(permit) => {
+                        permit.send(self.stream.take());
+                        Wake::Room
+                    }
+                    Err(_) => Wake::Closed,
+                },
+                ready = self.ring.readable_mut(), if hungry => {
+                    ready.context("cannot wait for the ring buffer")?.clear_ready();
+                    Wake::Ring
                 }
-                Err(_) => Wake::Closed,
-            },
-            ready = ring.readable_mut(), if hungry => {
-                ready.context("cannot wait for the ring buffer")?.clear_ready();
-                Wake::Ring
-            }
-            _ = tick.tick() => Wake::Ring,
-        };
-        match wake {
-            Wake::Signal(signal) => match child.as_deref() {
-                // COMMAND decides when it ends; a second signal ends it.
-                Some(child) if !signalled => {
-                    signalled = true;
-                    if !from_terminal(signal) {
-                        child.signal(signal);
+                _ = tick.tick() => Wake::Ring,
+            };
+            match wake {
+                Wake::Signal(signal) => match self.child.as_ref() {
+                    // COMMAND decides when it ends; a second signal ends it.
+                    Some(child) if !signalled => {
+                        signalled = true;
+                        if !from_terminal(signal) {
+                            child.signal(signal);
+                        }
+                    }
+                    Some(child) => child.signal(Signal::KILL),
+                    None => return Ok("signal"),
+                },
+                Wake::Ended(ended) => {
+                    self.status = Some(ended);
+                    return Ok("command");
+                }
+                Wake::Deadline => return Ok("duration"),
+                Wake::Closed => return Ok("pipe"),
+                Wake::Room => {}
+                Wake::Ring => {
+                    if hungry {
+                        read(&mut self.stream, self.ring.get_mut());
+                    }
+                    self.attached.flush_log();
+                    if output.abandoned() {
+                        return Ok("pipe");
                     }
                 }
-                Some(child) => child.signal(Signal::KILL),
-                None => return Ok("signal"),
-            },
-            Wake::Ended(ended) => {
-                *status = Some(ended);
-                return Ok("command");
             }
-            Wake::Deadline => return Ok("duration"),
-            Wake::Closed => return Ok("pipe"),
-            Wake::Room => {}
-            Wake::Ring => {
-                if hungry {
-                    read(stream, ring.get_mut());
-                }
-                attached.flush_log();
-                if output.abandoned() {
-                    return Ok("pipe");
-                }
+            if self.stream.is_full() {
+                return Ok("count");
             }
-        }
-        if stream.is_full() {
-            return Ok("count");
-        }
-        if Instant::now() >= upkeep {
-            upkeep = Instant::now() + UPKEEP_INTERVAL;
-            stream.refresh_clock();
-            let tally = attached.tally()?;
-            stream.losses(&tally);
-            auditor.meet(&tally, || attached.tally())?;
-        }
-        if auditor.is_due() {
-            stream.audits(auditor.audit(|| attached.tally())?);
+            if Instant::now() >= upkeep {
+                upkeep = Instant::now() + UPKEEP_INTERVAL;
+                self.stream.refresh_clock();
+                let tally = self.attached.tally()?;
+                self.stream.losses(&tally);
+                self.auditor.meet(&tally, || self.attached.tally())?;
+            }
+            if self.auditor.is_due() {
+                self.stream.audits(self.auditor.audit(|| self.attached.tally())?);
+            }
         }
     }
 }
@@ -282,7 +276,7 @@ async fn flush(lines: Vec<u8>, output: Output, signals: &mut Signals, mut signal
     }
 }
 
-/// A cause of `--fail-on` was told, or was among those that the ring lost.
+/// A cause of `--fail-on` passed the filters, or was among those that the ring lost.
 fn failed(options: &Options, stream: &Stream<'_>, tally: &Tally) -> bool {
     let wanted = |code: u8| options.fail_on.iter().any(|cause| cause.code() == code);
     stream.has_failed() || tally.totals.iter().any(|entry| entry.total.lost > 0 && wanted(entry.cause))
@@ -307,48 +301,6 @@ async fn until(deadline: Option<Instant>) {
 async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
     match child {
         Some(child) => child.ended().await,
-        None => pending().await,
-    }
-}
-
-/// A signal that the terminal has sent to COMMAND as well: both are in its foreground process group.
-fn from_terminal(signal: Signal) -> bool {
-    signal != Signal::TERM && (isatty(std::io::stdin()) || isatty(std::io::stderr()))
-}
-
-/// SIGHUP is ignored (`nohup`): bit 0 of SigIgn.
-fn ignores_hangup() -> bool {
-    let mask = procfile::field("/proc/self/status", "SigIgn");
-    mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok()).is_some_and(|mask| mask & 1 != 0)
-}
-
-/// Signals that end a run.
-struct Signals {
-    interrupt: SignalStream,
-    terminate: SignalStream,
-    /// None when whoever started the observer has it ignored.
-    hangup: Option<SignalStream>,
-}
-
-impl Signals {
-    fn install() -> Result<Self> {
-        let install = |kind| signal(kind).context("cannot handle signals");
-        let hangup = if ignores_hangup() { None } else { Some(install(SignalKind::hangup())?) };
-        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())?, hangup })
-    }
-
-    async fn next(&mut self) -> Signal {
-        select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = hangup(&mut self.hangup) => Signal::HUP,
-        }
-    }
-}
-
-async fn hangup(stream: &mut Option<SignalStream>) {
-    match stream {
-        Some(stream) => drop(stream.recv().await),
         None => pending().await,
     }
 }

@@ -100,21 +100,26 @@ impl<'a> Stream<'a> {
         self.received += 1;
         let decoder = Decoder { clock: self.clock, reasons: self.reasons, host: &self.host };
         match decoder.decode(bytes, self.seq) {
-            Ok(event) if event.body.finding().is_some_and(|finding| finding.severity < self.severity) => {
-                self.below_severity += 1;
-                self.pairs.meet(&event);
-            }
-            Ok(event) if !self.is_full() => {
-                self.seq += 1;
-                self.shown += 1;
-                self.pairs.meet(&event);
-                self.batch.push(event);
-            }
-            Ok(_) => {}
+            Ok(event) => self.finding(event),
             Err(error) => {
                 self.malformed += 1;
                 diagnose(format_args!("a record from the kernel could not be decoded ({error}); please report it"));
             }
+        }
+    }
+
+    fn finding(&mut self, event: Event) {
+        let Some(finding) = event.body.finding() else { return };
+        self.pairs.meet(&event);
+        if finding.severity < self.severity {
+            self.below_severity += 1;
+            return;
+        }
+        self.failed |= self.fail_on.contains(&finding.cause);
+        if !self.is_full() {
+            self.seq += 1;
+            self.shown += 1;
+            self.batch.push(event);
         }
     }
 
@@ -127,16 +132,11 @@ impl<'a> Stream<'a> {
                 }
                 event.message = message::of(&event.body);
             }
-            if let Some(finding) = event.body.finding()
-                && self.fail_on.contains(&finding.cause)
-            {
-                self.failed = true;
-            }
             render::line(self.format, &event, &mut self.buffer);
         }
     }
 
-    /// A cause of `--fail-on` was told.
+    /// A cause of `--fail-on` passed the filters.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed

@@ -36,13 +36,13 @@ struct Record {
 impl Kernel {
     /// The cached kernel, or the fetched one.
     pub(crate) fn get(cache: &Path, pinned: &Pinned) -> Result<Self> {
-        let dir = cache.join("kernels").join(pinned.series);
+        let dir = cache.join("kernels").join(pinned.name);
         match Self::load(&dir) {
             Ok(kernel) if kernel.record.abi == pinned.abi => return Ok(kernel),
             // A substitute stays as long as it is the same one that would be fetched.
             _ => {}
         }
-        Self::fetch(cache, &dir, pinned).with_context(|| format!("kernel {}", pinned.series))
+        Self::fetch(cache, &dir, pinned).with_context(|| format!("kernel {}", pinned.name))
     }
 
     /// Reads the cache and compares the kernel with its recorded checksum.

@@ -5,7 +5,9 @@ use anyhow::{Context as _, Result};
 /// One kernel of the matrix.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Pinned {
-    /// The series, which is also the name on the command line.
+    /// The name on the command line.
+    pub(crate) name: &'static str,
+    /// The series: when the build has left the mirror, the newest of these takes its place.
     pub(crate) series: &'static str,
     /// Where Debian keeps it.
     pub(crate) suite: &'static str,
@@ -15,33 +17,46 @@ pub(crate) struct Pinned {
     pub(crate) sha256: &'static str,
 }
 
-/// Oldest first. 5.10 has the ring buffer as the oldest series, and 6.12 the first reasons with a RST.
-pub(crate) const PINNED: [Pinned; 5] = [
+/// Oldest first. 5.10 is the oldest series with the ring buffer, 6.12 the first one here that gives reasons for RSTs.
+/// 6.12.43 is from before upstream 5f9238530970, which every other one has: it still sends phantom RSTs.
+pub(crate) const PINNED: [Pinned; 6] = [
     Pinned {
+        name: "5.10",
         series: "5.10",
         suite: "bullseye-security",
         abi: "5.10.0-46-cloud-amd64",
         sha256: "509562922380ca4122b3b1c6993317e99e27a02941c4b42180626ba43b5d4555",
     },
     Pinned {
+        name: "6.1",
         series: "6.1",
         suite: "bookworm-security",
         abi: "6.1.0-56-cloud-amd64",
         sha256: "b2b9d602a316b2dbd4870911aa07d40bf0b3f59c4d0147c7bc7e18c049a01fab",
     },
     Pinned {
+        name: "6.12.43",
+        series: "6.12",
+        suite: "bookworm-backports",
+        abi: "6.12.43+deb12-cloud-amd64",
+        sha256: "224dd529a8888d79429c161d0cb89cb0e3df51f79ddaba953ad7774d34584321",
+    },
+    Pinned {
+        name: "6.12",
         series: "6.12",
         suite: "bookworm-security",
         abi: "6.12.117+deb12-cloud-amd64",
         sha256: "7c1eeb3d74fe3ae2160a0e6bdfcaafc3863d13a6cd9ef6cdedf839a2e24809c8",
     },
     Pinned {
+        name: "6.18",
         series: "6.18",
         suite: "trixie-backports",
         abi: "6.18.15+deb13-cloud-amd64",
         sha256: "98c59cf151f8b4209dce0151fd83f6415238f2419c60982257ad0bd2006d4ec3",
     },
     Pinned {
+        name: "7.3",
         series: "7.3",
         suite: "trixie-backports",
         abi: "7.3.4+deb13-cloud-amd64",
@@ -52,12 +67,12 @@ pub(crate) const PINNED: [Pinned; 5] = [
 /// The named kernels in the order of the table; all when none is named.
 pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Pinned>> {
     for name in names {
-        PINNED.iter().find(|kernel| kernel.series == name).with_context(|| {
-            let known: Vec<&str> = PINNED.iter().map(|kernel| kernel.series).collect();
+        PINNED.iter().find(|kernel| kernel.name == name).with_context(|| {
+            let known: Vec<&str> = PINNED.iter().map(|kernel| kernel.name).collect();
             format!("no kernel {name} in the matrix; it has {}", known.join(", "))
         })?;
     }
-    Ok(PINNED.iter().filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.series)).collect())
+    Ok(PINNED.iter().filter(|kernel| names.is_empty() || names.iter().any(|name| name == kernel.name)).collect())
 }
 
 /// A build that can be downloaded.
@@ -130,7 +145,7 @@ mod tests {
     }
 
     fn pinned(series: &'static str, abi: &'static str) -> Pinned {
-        Pinned { series, suite: "stable", abi, sha256: "" }
+        Pinned { name: series, series, suite: "stable", abi, sha256: "" }
     }
 
     #[test]
@@ -169,12 +184,12 @@ mod tests {
 
     #[test]
     fn kernels_come_in_the_tables_order_and_all_by_default() {
-        let series = |names: &[&str]| {
+        let chosen = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            select(&names).map(|kernels| kernels.iter().map(|kernel| kernel.series).collect::<Vec<_>>())
+            select(&names).map(|kernels| kernels.iter().map(|kernel| kernel.name).collect::<Vec<_>>())
         };
-        assert_eq!(series(&["7.3", "6.1"]).unwrap(), ["6.1", "7.3"]);
-        assert_eq!(series(&[]).unwrap().len(), PINNED.len());
-        assert!(series(&["2.4"]).unwrap_err().to_string().contains("5.10, 6.1"));
+        assert_eq!(chosen(&["7.3", "6.1"]).unwrap(), ["6.1", "7.3"]);
+        assert_eq!(chosen(&[]).unwrap().len(), PINNED.len());
+        assert!(chosen(&["2.4"]).unwrap_err().to_string().contains("5.10, 6.1"));
     }
 }

@@ -47,7 +47,7 @@ impl Row {
 /// As verdict lines begin: `6.1`, `6.12 lockdown=confidentiality`.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.pinned.series)?;
+        f.write_str(self.pinned.name)?;
         self.lockdown.map_or(Ok(()), |level| write!(f, " lockdown={level}"))
     }
 }
@@ -57,8 +57,8 @@ pub(crate) fn rows(names: &[String], lockdown: Option<Lockdown>) -> Result<Vec<R
     let kernels = kernels::select(names)?;
     let mut rows: Vec<Row> = kernels.iter().map(|&pinned| Row { pinned, lockdown }).collect();
     if names.is_empty() && lockdown.is_none() {
-        let (series, level) = LOCKED_DOWN;
-        let locked_down = kernels.into_iter().filter(|pinned| pinned.series == series);
+        let (name, level) = LOCKED_DOWN;
+        let locked_down = kernels.into_iter().filter(|pinned| pinned.name == name);
         rows.extend(locked_down.map(|pinned| Row { pinned, lockdown: Some(level) }));
     }
     Ok(rows)

@@ -54,7 +54,7 @@ const TIMEOUT: u64 = 300;
 /// What to run where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Kernel series, e.g. 6.1; without one, the whole matrix.
+    /// Kernels by name, e.g. 6.1; without one, the whole matrix.
     kernels: Vec<String>,
     /// Hook plans to test.
     #[arg(long, value_name = "PLAN", value_delimiter = ',', default_values = PLANS)]
