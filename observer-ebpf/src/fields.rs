@@ -83,6 +83,7 @@ fields! {
     snd_nxt: "tcp_sock" "snd_nxt" 4 optional "tcp.unsent_bytes, tcp.reset_id";
     write_seq: "tcp_sock" "write_seq" 4 optional "tcp.unacked_bytes, tcp.unsent_bytes";
     srtt_us: "tcp_sock" "srtt_us" 4 optional "tcp.srtt_us";
+    is_mptcp: "tcp_sock" "is_mptcp" 1 optional "cause mptcp";
     linger2: "tcp_sock" "linger2" 4 optional "cause linger2_timeout";
     sk_buff_head: "sk_buff" "head" 8 optional "addresses of RSTs without a socket";
     sk_buff_dev: "sk_buff" "dev" 8 optional "namespace of RSTs without a socket";

@@ -93,7 +93,10 @@ fn predict(sock: &Sock<Direct>, state: u8, note: Option<&Note>, unread: u32, rea
     if !sock.owned() {
         return from_softirq(sock, state);
     }
-    let cause = if state != tcp_state::CLOSE {
+    let closing = note.is_some_and(|note| note.candidates != 0);
+    let cause = if sock.is_subflow() && !closing {
+        Cause::MPTCP // a fast close: `__tcp_close()` has no part in it
+    } else if state != tcp_state::CLOSE {
         Cause::ADMIN_KILL // `tcp_abort()` alone resets before it changes the state
     } else if sock.orphaned() {
         if sock.skips_fin_wait2() { Cause::LINGER2_TIMEOUT } else { Cause::OUT_OF_MEMORY }
@@ -114,6 +117,9 @@ fn predict(sock: &Sock<Direct>, state: u8, note: Option<&Note>, unread: u32, rea
 /// No process works on the socket: the end of a listener, or a timer.
 #[inline(always)]
 fn from_softirq(sock: &Sock<Direct>, state: u8) -> Prediction {
+    if sock.is_subflow() {
+        return Prediction { cause: Cause::MPTCP, by_current: false };
+    }
     if sock.orphaned() {
         // `tcp_keepalive_timer()` ends an orphan in FIN_WAIT2, `tcp_out_of_resources()` any other.
         let waited = state == tcp_state::FIN_WAIT2;

@@ -239,6 +239,12 @@ impl<R: Reader> Sock<R> {
         self.tcp_field::<i32>(offset!(linger2)).is_some_and(|linger2| linger2 < 0)
     }
 
+    /// A subflow of a Multipath TCP connection.
+    #[inline(always)]
+    pub(crate) fn is_subflow(&self) -> bool {
+        self.tcp_field::<u8>(offset!(is_mptcp)).is_some_and(|is| is != 0)
+    }
+
     /// TCP_REPAIR: checkpoint and restore take sockets down without a packet.
     #[inline(always)]
     pub(crate) fn in_repair(&self) -> bool {

@@ -115,6 +115,12 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
             }
             text.write_str(": the kernel sent RST")
         }
+        (Cause::Mptcp, Some(Attribution::Current)) => {
+            who(text, finding)?;
+            text.push_str(" ended ");
+            connection(text, finding)?;
+            text.write_str(", a subflow of Multipath TCP, in a hurry: the kernel sent RST")
+        }
         (Cause::KeepaliveTimeout, _) => {
             text.push_str("the peer of ");
             connection(text, finding)?;

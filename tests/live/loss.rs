@@ -4,7 +4,8 @@ use conn_observer_tests::abort;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
-use conn_observer_tests::pair::{Family, Side};
+use conn_observer_tests::pair::{Family, Pair, Side};
+use conn_observer_tests::sock;
 use rustix::process::Signal;
 
 use crate::suite::{Suite, add};
@@ -14,7 +15,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         suite,
         "loss",
         [PrivateNetns, Bpf],
-        [a_flood_into_a_full_ring_is_declared_and_counted, a_ring_that_is_no_power_of_two_pages_is_refused,]
+        [
+            a_flood_into_a_full_ring_is_declared_and_counted,
+            a_ring_that_is_no_power_of_two_pages_is_refused,
+            owners_for_whom_there_is_no_room_are_counted,
+        ]
     );
 }
 
@@ -56,4 +61,22 @@ fn a_ring_that_is_no_power_of_two_pages_is_refused() {
     for size in ["4095", "5000", "12288", "0"] {
         conn_observer_tests::run::observer(&["--ring-size", size]).assert_refused(&["--ring-size", size]);
     }
+}
+
+fn owners_for_whom_there_is_no_room_are_counted() {
+    const CONNECTIONS: usize = 500;
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &["--owners", "16"]);
+        let pairs: Vec<Pair> = (0..CONNECTIONS).map(|_| Pair::connect(Family::V4)).collect();
+        for pair in &pairs {
+            sock::linger_zero(&pair.client);
+        }
+        drop(pairs);
+        let report = observer.stop();
+        let received: Vec<_> = report.lines().iter().filter(|event| event.kind() == "reset_received").collect();
+        assert_eq!(received.len(), CONNECTIONS, "told all the same");
+        let unknown = received.iter().filter(|event| event.at("process").is_null()).count();
+        assert!(unknown > CONNECTIONS / 2, "{unknown} of {CONNECTIONS}");
+        assert_eq!(report.stopped().number("unknown_owners"), unknown as u64);
+    });
 }

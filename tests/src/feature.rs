@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fs, io, mem};
 
 use crate::kill;
+use crate::multipath;
 use crate::netns::Netns;
 use crate::tun::Tun;
 use crate::veth::Far;
@@ -25,6 +26,8 @@ pub enum Feature {
     Netem,
     /// Ending a connection from outside (CONFIG_INET_DIAG_DESTROY).
     SockDestroy,
+    /// Multipath TCP that resets what is closed with unread data.
+    Mptcp,
     /// A machine of our own, whose settings the test may change: a guest of `cargo xtask vm`.
     OwnMachine,
     /// Changing to another user.
@@ -45,6 +48,7 @@ impl Feature {
             Self::Veth => "veth",
             Self::Netem => "netem",
             Self::SockDestroy => "sock-destroy",
+            Self::Mptcp => "mptcp",
             Self::OwnMachine => "own-machine",
             Self::Root => "root",
             Self::Tool(name) => name,
@@ -59,6 +63,7 @@ impl Feature {
         static TUN: OnceLock<Option<String>> = OnceLock::new();
         static VETH: OnceLock<Option<String>> = OnceLock::new();
         static NETEM: OnceLock<Option<String>> = OnceLock::new();
+        static MPTCP: OnceLock<Option<String>> = OnceLock::new();
         static SOCK_DESTROY: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Netns => NETNS.get_or_init(netns).clone(),
@@ -67,6 +72,7 @@ impl Feature {
             Self::Veth => VETH.get_or_init(veth).clone(),
             Self::Netem => NETEM.get_or_init(netem).clone(),
             Self::SockDestroy => SOCK_DESTROY.get_or_init(sock_destroy).clone(),
+            Self::Mptcp => MPTCP.get_or_init(mptcp).clone(),
             Self::OwnMachine => own_machine(),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
             Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
@@ -109,6 +115,11 @@ fn netem() -> Option<String> {
 fn sock_destroy() -> Option<String> {
     let probed = Netns::probe(kill::probe);
     probed.err().map(|error| format!("connections cannot be ended from outside here: {error}"))
+}
+
+fn mptcp() -> Option<String> {
+    let probed = Netns::probe(multipath::probe);
+    probed.err().map(|error| format!("Multipath TCP does not reset unread data here: {error}"))
 }
 
 /// The guest's init is PID 1, leaves its list of runs in `/vm`, and is our parent.

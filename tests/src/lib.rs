@@ -31,6 +31,7 @@ pub mod scripted;
 
 pub mod abort;
 pub mod late;
+pub mod multipath;
 pub mod orderly;
 
 pub mod handmade;

@@ -44,7 +44,7 @@ impl Reasons {
 fn causes_of(reason: &str) -> u32 {
     let causes: &[u8] = match reason {
         "NO_SOCKET" => &[Cause::NO_SOCKET],
-        "TCP_ABORT_ON_CLOSE" => &[Cause::CLOSE_UNREAD, Cause::CLOSE_PHANTOM],
+        "TCP_ABORT_ON_CLOSE" => &[Cause::CLOSE_UNREAD, Cause::CLOSE_PHANTOM, Cause::MPTCP],
         "TCP_ABORT_ON_LINGER" => &[Cause::LINGER2_TIMEOUT],
         "TCP_ABORT_ON_MEMORY" => &[Cause::OUT_OF_MEMORY],
         // Also for a FIN that is acknowledged with TCP_LINGER2 below zero.
@@ -77,8 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn abort_on_close_fits_unread_and_phantom() {
+    fn abort_on_close_fits_what_finds_unread_data() {
         let mask = causes_of("TCP_ABORT_ON_CLOSE");
-        assert_eq!(mask, Cause::bit(Cause::CLOSE_UNREAD) | Cause::bit(Cause::CLOSE_PHANTOM));
+        let causes = [Cause::CLOSE_UNREAD, Cause::CLOSE_PHANTOM, Cause::MPTCP];
+        assert_eq!(mask, causes.iter().fold(0, |mask, cause| mask | Cause::bit(*cause)));
     }
 }

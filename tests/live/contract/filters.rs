@@ -30,6 +30,7 @@ pub(super) fn tests(suite: &mut Suite) {
             netns_takes_one_namespace,
             cause_takes_a_list,
             min_unread_takes_this_many_bytes_and_more,
+            severity_takes_this_one_and_worse,
             filters_of_different_kinds_must_all_agree,
         ]
     );
@@ -209,6 +210,21 @@ fn min_unread_takes_this_many_bytes_and_more() {
             abort::linger_zero(Family::V4, Side::Client);
         };
         assert_takes(namespace, &["--min-unread", "100"], forbidden, || ours(100));
+    });
+}
+
+fn severity_takes_this_one_and_worse() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &["--severity", "harmful"]);
+        abort::unread_behind_fin(Family::V4, 10);
+        abort::linger_zero(Family::V4, Side::Client);
+        let before = observer.events_before_fence();
+        assert_eq!(before, [], "benign and suspect");
+        let report = observer.stop();
+        assert_eq!(report.count("close_unread"), 1, "the fence is harmful");
+        let below = report.stopped().number("below_severity");
+        assert_eq!(below + 1, report.stopped().number("received"), "{:?}", report.stopped());
+        assert!(below >= 2, "{:?}", report.stopped());
     });
 }
 

@@ -4,12 +4,12 @@ use conn_observer_tests::feature::Feature::OwnMachine;
 use conn_observer_tests::handmade::{self, Gone};
 use conn_observer_tests::pair::{Family, Side};
 use conn_observer_tests::received::{self, Lost};
-use conn_observer_tests::{abort, answers, orderly, scarce};
+use conn_observer_tests::{abort, answers, multipath, orderly, scarce};
 
 use super::Row;
 use super::acts;
 use super::kinds::{
-    BAD, BASE, DISCONNECT, KEEPALIVE, KILL, LATE, LATE_TIMEWAIT, LINGER, LISTENER, NO_RST, NO_SOCKET, ON_LINGER,
+    BAD, BASE, DISCONNECT, KEEPALIVE, KILL, LATE, LATE_TIMEWAIT, LINGER, LISTENER, MPTCP, NO_RST, NO_SOCKET, ON_LINGER,
     RECEIVED, TUN, UNREAD,
 };
 
@@ -115,6 +115,11 @@ fn acts_without_close() -> Vec<Row> {
             make: |_| acts::disconnect_with_unread(9),
             severity: "harmful",
             ..DISCONNECT
+        },
+        Row {
+            name: "a Multipath TCP connection with unread data",
+            make: |_| multipath::close_unread().expect("Multipath TCP"),
+            ..MPTCP
         },
         Row {
             name: "a listener with a waiting connection",
