@@ -38,8 +38,12 @@ pub(crate) fn on_listen(sk: *const c_void) {
     }
     let Some(scratch) = scratch::take(story::STATE) else { return };
     task::current(&mut scratch.owner.who);
-    let key = ListenerKey { netns, port: u32::from(sock.common.num()) };
-    owners::listening(&key, &scratch.owner.who);
+    // Without a port, `listen()` chooses one later.
+    if sock.common.num() != 0 {
+        let ends = sock.common.endpoints(sock.common.num());
+        let key = ListenerKey { local: ends.local, netns, port: u32::from(ends.local_port) };
+        owners::listening(&key, &scratch.owner.who);
+    }
     scratch.release();
 }
 
@@ -47,10 +51,9 @@ pub(crate) fn on_listen(sk: *const c_void) {
 #[inline(always)]
 pub(crate) fn on_listener_closed(sk: *const c_void) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
-    if offset!(sk_ack_backlog) != ABSENT {
-        let count = sock.common.load(offset!(sk_ack_backlog));
-        owners::leaves_unaccepted(bpf_get_current_pid_tgid(), count);
-    }
+    let offset = offset!(sk_ack_backlog);
+    let count = if offset == ABSENT { 0 } else { sock.common.load(offset) };
+    owners::leaves_unaccepted(bpf_get_current_pid_tgid(), count);
 }
 
 /// The handshake is done.
@@ -64,6 +67,14 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     // SAFETY: helper without arguments.
     let born_ns = unsafe { bpf_ktime_get_boot_ns() };
+    if role == Role::SERVER
+        && let Some(note) = notes::get(sock.key())
+        && note.flags & note_flag::OWNED != 0
+    {
+        // Accepted already: with TCP Fast Open, or by a process that was quicker than the rest of the handshake.
+        note.born_ns = born_ns;
+        return;
+    }
     let flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
     notes::put(sock.key(), &Note { born_ns, role, flags, ..notes::BLANK });
     if !filter::netns(sock.common.netns()) {
@@ -75,8 +86,7 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     let (who, flags) = if role == Role::CLIENT {
         (owners::connector_of(sock.key()), 0)
     } else {
-        let key = ListenerKey { netns: ends.netns, port: u32::from(ends.local_port) };
-        (owners::listener_of(&key), owner_flag::LISTENER)
+        (owners::listener_of(ends), owner_flag::LISTENER)
     };
     match who {
         Some(who) => {
@@ -129,6 +139,8 @@ fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
     if let Some(note) = notes::get(sock.key()) {
         note.flags |= note_flag::OWNED;
         (born_ns, role) = (note.born_ns, note.role);
+    } else {
+        notes::put(sock.key(), &Note { role, flags: note_flag::OWNED, ..notes::BLANK });
     }
     if !filter::netns(sock.common.netns()) {
         return;

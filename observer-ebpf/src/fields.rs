@@ -69,6 +69,7 @@ fields! {
     sk_owned: "sock" "sk_lock.owned" 4 required "telling a process from a softirq";
     sk_lingertime: "sock" "sk_lingertime" 8 required "cause linger_zero";
     sk_ack_backlog: "sock" "sk_ack_backlog" 4 optional "listener.unaccepted";
+    sk_backlog_tail: "sock" "sk_backlog.tail" 8 optional "telling a received RST from a local one after a busy close";
     sk_err: "sock" "sk_err" 4 optional "telling a close from a received RST in the tracepoint plan";
     sk_socket: "sock" "sk_socket" 8 optional "causes listener_close and admin_kill";
     sk_receive_next: "sock" "sk_receive_queue.next" 8 optional "cause close_phantom in the fentry and kprobe plans";

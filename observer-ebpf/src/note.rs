@@ -113,6 +113,8 @@ pub mod person_flag {
     pub const EXITING: u32 = 1;
     /// The process filters name it.
     pub const OBSERVED: u32 = 1 << 1;
+    /// It is a kernel thread.
+    pub const KTHREAD: u32 = 1 << 2;
 }
 
 /// Who holds or held a connection, for what happens to it in a softirq. Key: [`Endpoints`].
@@ -143,12 +145,16 @@ pub mod owner_flag {
     pub const RESET: u32 = 1 << 1;
     /// A RST to a segment that came too late was told.
     pub const TOLD: u32 = 1 << 2;
+    /// Segments waited for the socket's lock when the FIN was sent.
+    pub const BACKLOG: u32 = 1 << 3;
 }
 
 /// Key of a listener's owner.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 pub struct ListenerKey {
+    /// Local address as in [`Endpoints`]; `::` or `::ffff:0.0.0.0` for every address.
+    pub local: [u32; 4],
     /// Inode of the network namespace.
     pub netns: u32,
     /// Port, host byte order.

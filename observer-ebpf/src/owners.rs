@@ -6,6 +6,7 @@ use observer_ebpf::{Attribution, Endpoints, ListenerKey, Owner, Person, Stat, ow
 use crate::{
     count::stat,
     maps::{CONNECTING, LISTENERS, OWNERS, UNACCEPTED},
+    sock::mapped,
 };
 
 /// Whoever owns this connection, or closed it.
@@ -71,9 +72,16 @@ pub(crate) fn listening(key: &ListenerKey, who: &Person) {
     }
 }
 
-/// Who listens on a port.
+/// Who listens on the local end of a connection: on its address, or on every address.
 #[inline(always)]
-pub(crate) fn listener_of(key: &ListenerKey) -> Option<&'static Person> {
+pub(crate) fn listener_of(ends: &Endpoints) -> Option<&'static Person> {
+    let port = u32::from(ends.local_port);
+    let on = |local| listener(&ListenerKey { local, netns: ends.netns, port });
+    on(ends.local).or_else(|| on(mapped(0))).or_else(|| on([0; 4]))
+}
+
+#[inline(always)]
+fn listener(key: &ListenerKey) -> Option<&'static Person> {
     // SAFETY: written whole; a reader that meets a rewrite sees another listener of the same port.
     LISTENERS.get_ptr(key).map(|who| unsafe { &*who })
 }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
-use observer_ebpf::{Cause, Kind, present};
+use observer_ebpf::{Cause, Kind, owner_flag, present};
 
 use crate::{
     frozen::offset,
@@ -39,7 +39,8 @@ fn is_local(scratch: &Scratch, sock: &Sock<Direct>, state: u8) -> bool {
     let Some(segments) = sock.tcp_field::<u32>(offset!(data_segs_in)) else { return true };
     // Nobody remembered: the RST that follows a local decision is told in any case, and a received one only hits
     // what was closed here.
-    owners::of(&scratch.record.endpoints).is_none_or(|owner| segments != owner.segments)
+    owners::of(&scratch.record.endpoints)
+        .is_none_or(|owner| segments != owner.segments || owner.flags & owner_flag::BACKLOG != 0)
 }
 
 #[inline(always)]
@@ -63,6 +64,7 @@ fn tell(ctx: &BtfTracePointContext, scratch: &mut Scratch, sock: &Sock<Direct>, 
     }
     debug!(ctx, "reset received in state {}", state);
     scratch.connecting = if refused { sock.key() } else { 0 };
+    scratch.begins = u32::from(refused);
     report::send(ctx, scratch);
     if refused {
         owners::connected(sock.key());

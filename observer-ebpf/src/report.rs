@@ -7,7 +7,7 @@ use aya_ebpf::{
     helpers::{bpf_get_stack, bpf_ktime_get_boot_ns},
 };
 use observer_ebpf::{
-    Attribution, Cause, Endpoints, ListenerKey, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag,
+    Attribution, Cause, Endpoints, Kind, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag,
     present, record_flag,
 };
 
@@ -83,8 +83,20 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     let total = count(record);
     // SAFETY: helper without arguments.
     record.time_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let owner = owners::of(&record.endpoints);
-    let told = story(record, owner);
+    let mut owner = if scratch.begins == 0 { owners::of(&record.endpoints) } else { None };
+    let told = story(record, owner.as_deref_mut());
+    if by_current && filter::netns(record.endpoints.netns) {
+        task::current(&mut record.process);
+        record.attribution = Attribution::CURRENT;
+        if record.kind == Kind::CLOSE
+            && record.process.flags & person_flag::KTHREAD == 0
+            && let Some(owner) = owner
+        {
+            owner.who = record.process;
+            owner.closed_ns = record.time_ns;
+            owner.flags &= !owner_flag::LISTENER;
+        }
+    }
     if !filter::cause(record.cause, record.unread_bytes) || filter::wants_story(record.cause) && !told {
         return;
     }
@@ -92,8 +104,6 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
         return;
     }
     let observed = if by_current {
-        task::current(&mut record.process);
-        record.attribution = Attribution::CURRENT;
         // Whoever acts on an accepted connection may well be another process than made the listener.
         if record.owner_attribution == Attribution::LISTENER && record.cause != Cause::ADMIN_KILL {
             record.owner_attribution = Attribution::NONE;
@@ -111,7 +121,9 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     if record.process.tgid == record.owner.tgid {
         record.owner_attribution = Attribution::NONE;
     }
-    counterpart(record, &mut scratch.mirror);
+    if scratch.begins == 0 {
+        counterpart(record, &mut scratch.mirror);
+    }
     submit(ctx, record, total, by_current);
 }
 
@@ -151,9 +163,6 @@ fn story(record: &mut Record, owner: Option<&mut Owner>) -> bool {
         owner.flags |= owner_flag::TOLD;
     } else if record.flags & record_flag::RESET_SENT != 0 {
         owner.flags |= owner_flag::RESET;
-        if owner.closed_ns == 0 {
-            owner.closed_ns = record.time_ns;
-        }
     }
     fresh
 }
@@ -161,9 +170,6 @@ fn story(record: &mut Record, owner: Option<&mut Owner>) -> bool {
 /// A socket that connects is not in the map of connections yet.
 #[inline(always)]
 fn connector(record: &mut Record, key: u64) -> bool {
-    // An earlier connection of the same ends is another story.
-    record.owner_attribution = Attribution::NONE;
-    record.closed_ns = 0;
     if let Some(who) = owners::connector_of(key) {
         record.process = *who;
         record.attribution = Attribution::OWNER;
@@ -182,8 +188,7 @@ fn move_owner(record: &mut Record) -> bool {
         return record.process.flags & person_flag::OBSERVED != 0;
     }
     if record.cause == Cause::BAD_SEGMENT {
-        let key = ListenerKey { netns: record.endpoints.netns, port: u32::from(record.endpoints.local_port) };
-        if let Some(who) = owners::listener_of(&key) {
+        if let Some(who) = owners::listener_of(&record.endpoints) {
             record.process = *who;
             record.attribution = Attribution::LISTENER;
             return record.process.flags & person_flag::OBSERVED != 0;
@@ -320,8 +325,20 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&Note
     owner.segments = sock.tcp_field(offset!(data_segs_in)).unwrap_or(0);
     // SAFETY: helper without arguments.
     owner.closed_ns = if sock.shut_down() { unsafe { bpf_ktime_get_boot_ns() } } else { 0 };
+    if sock.has_backlog() {
+        owner.flags = owner_flag::BACKLOG;
+    }
     let scratch = core::hint::black_box(scratch);
     task::current(&mut scratch.owner.who);
-    owners::put(&scratch.record.endpoints, &scratch.owner);
+    if scratch.owner.who.flags & person_flag::KTHREAD != 0
+        && let Some(known) = owners::of(&scratch.record.endpoints)
+    {
+        // A kernel thread closes what a process has left to it: io_uring, sockets in flight over unix sockets.
+        known.closed_ns = scratch.owner.closed_ns;
+        known.segments = scratch.owner.segments;
+        known.flags = scratch.owner.flags;
+    } else {
+        owners::put(&scratch.record.endpoints, &scratch.owner);
+    }
     scratch.release();
 }

@@ -21,6 +21,15 @@ pub(crate) struct Prediction {
     cause: u8,
     /// The running task made it; in a softirq it is a bystander.
     by_current: bool,
+    /// There is no connection yet.
+    begins: bool,
+}
+
+impl Prediction {
+    #[inline(always)]
+    fn new(cause: u8, by_current: bool) -> Self {
+        Self { cause, by_current, begins: false }
+    }
 }
 
 /// `tcp_send_reset(sk, skb, reason)`: `sk` may be null or a minisocket, `skb` is null for an active reset.
@@ -40,6 +49,7 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
     if let Some(prediction) = prediction {
         if record.old_state == tcp_state::SYN_SENT {
             scratch.connecting = sk as u64;
+            scratch.begins = 1;
         }
         conclude(ctx, scratch, &prediction, reason);
         if active {
@@ -62,6 +72,7 @@ pub(crate) fn conclude(ctx: &impl EbpfContext, scratch: &mut Scratch, prediction
         record.unaccepted = count;
         record.present |= present::UNACCEPTED;
     }
+    scratch.begins |= u32::from(prediction.begins);
     scratch.by_current = u32::from(prediction.by_current);
     report::send(ctx, scratch);
 }
@@ -111,27 +122,29 @@ fn predict(sock: &Sock<Direct>, state: u8, note: Option<&Note>, unread: u32, rea
         };
         of_candidates(candidates, reason)
     };
-    Prediction { cause, by_current: true }
+    Prediction::new(cause, true)
 }
 
 /// No process works on the socket: the end of a listener, or a timer.
 #[inline(always)]
 fn from_softirq(sock: &Sock<Direct>, state: u8) -> Prediction {
     if sock.is_subflow() {
-        return Prediction { cause: Cause::MPTCP, by_current: false };
+        return Prediction::new(Cause::MPTCP, false);
     }
     if sock.orphaned() {
         // `tcp_keepalive_timer()` ends an orphan in FIN_WAIT2, `tcp_out_of_resources()` any other.
         let waited = state == tcp_state::FIN_WAIT2;
         let cause = if waited { Cause::LINGER2_TIMEOUT } else { Cause::OUT_OF_MEMORY };
-        return Prediction { cause, by_current: false };
+        return Prediction::new(cause, false);
     }
     if state == tcp_state::CLOSE && !sock.has_file() {
         // `inet_csk_listen_stop()` resets children that never had a file, in the context of the listener's closer.
-        return Prediction { cause: Cause::LISTENER_CLOSE, by_current: true };
+        // A softirq may do the same to a child that comes a moment too late.
+        let by_current = owners::unaccepted(bpf_get_current_pid_tgid()).is_some();
+        return Prediction::new(Cause::LISTENER_CLOSE, by_current);
     }
     let cause = if sock.keeps_alive() { Cause::KEEPALIVE_TIMEOUT } else { Cause::UNCLASSIFIED };
-    Prediction { cause, by_current: false }
+    Prediction::new(cause, false)
 }
 
 /// The first candidate in the kernel's order that the kernel's reason allows; the first one where it allows none.
@@ -212,7 +225,7 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
         // A listener has no peer: the segment has. It has lost its device already, the listener knows the namespace.
         without_socket::<Direct>(record, skb);
         record.endpoints.netns = common.netns();
-        return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false });
+        return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false, begins: true });
     }
     if matches!(state, tcp_state::TIME_WAIT | tcp_state::NEW_SYN_RECV) {
         return Some(to_minisocket::<Direct>(record, sk, skb));
@@ -225,7 +238,7 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
         if state != tcp_state::SYN_SENT {
             report::output_left(record, &sock);
         }
-        return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false });
+        return Some(Prediction::new(Cause::BAD_SEGMENT, false));
     }
     // `tcp_done()` has set the state to CLOSE already. Only in FIN_WAIT2 is the FIN acknowledged.
     let waited = sock.written_since(offset!(snd_una)) == Some(0);
@@ -233,7 +246,7 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     report::output_left(record, &sock);
     let skipped = waited && sock.orphaned() && sock.skips_fin_wait2();
     let cause = if skipped { Cause::LINGER2_TIMEOUT } else { Cause::DATA_AFTER_CLOSE };
-    Some(Prediction { cause, by_current: false })
+    Some(Prediction::new(cause, false))
 }
 
 /// A RST that answers a segment to a minisocket: the remains of a connection, or the beginning of one.
@@ -246,7 +259,7 @@ pub(crate) fn to_minisocket<R: Reader>(record: &mut Record, sk: *const c_void, s
     segment::describe::<R>(record, skb);
     let late = record.old_state == tcp_state::TIME_WAIT;
     let cause = if late { Cause::DATA_AFTER_TIMEWAIT } else { Cause::BAD_SEGMENT };
-    Prediction { cause, by_current: false }
+    Prediction { cause, by_current: false, begins: !late }
 }
 
 /// A RST that answers a segment for which there is no connection.
@@ -257,5 +270,5 @@ pub(crate) fn without_socket<R: Reader>(record: &mut Record, skb: *const c_void)
     }
     record.endpoints.netns = segment::netns::<R>(skb);
     segment::describe::<R>(record, skb);
-    Prediction { cause: Cause::NO_SOCKET, by_current: false }
+    Prediction { cause: Cause::NO_SOCKET, by_current: false, begins: segment::is_syn::<R>(skb) }
 }

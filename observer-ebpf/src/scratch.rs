@@ -31,6 +31,9 @@ pub(crate) struct Scratch {
     busy: u32,
     /// 1 when the running task made the act.
     pub(crate) by_current: u32,
+    /// 1 for a connection that is only beginning: an earlier one of the same ends is another story.
+    pub(crate) begins: u32,
+    padding: u32,
     /// Address of a socket that connects: its connector is the process; 0 for any other.
     pub(crate) connecting: u64,
     /// The finding.
@@ -59,6 +62,7 @@ pub(crate) fn take(story: u32) -> Option<&'static mut Scratch> {
     };
     scratch.busy = 1;
     scratch.by_current = 0;
+    scratch.begins = 0;
     scratch.connecting = 0;
     scratch.record = BLANK;
     Some(scratch)

@@ -34,6 +34,13 @@ pub(crate) fn is_reset<R: Reader>(skb: *const c_void) -> bool {
     control::<R, u8>(skb, offset!(cb_tcp_flags)).is_none_or(|flags| flags & tcp_flag::RST != 0)
 }
 
+/// The segment asks for a connection.
+#[inline(always)]
+pub(crate) fn is_syn<R: Reader>(skb: *const c_void) -> bool {
+    control::<R, u8>(skb, offset!(cb_tcp_flags))
+        .is_some_and(|flags| flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN)
+}
+
 /// Payload of the segment, and the number of the RST that answers it (RFC 9293 §3.10.7.1): the number that it
 /// acknowledges; for a segment without ACK the RST has no number, and acknowledges the segment's end.
 #[inline(always)]

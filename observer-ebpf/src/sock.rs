@@ -201,6 +201,13 @@ impl<R: Reader> Sock<R> {
         self.common.load::<u8>(offset!(sk_shutdown)) & 1 != 0
     }
 
+    /// Segments wait until the process gives up the lock: they are counted, but not looked at yet.
+    #[inline(always)]
+    pub(crate) fn has_backlog(&self) -> bool {
+        let offset = offset!(sk_backlog_tail);
+        offset != ABSENT && self.common.load::<u64>(offset) != 0
+    }
+
     /// SO_KEEPALIVE.
     #[inline(always)]
     pub(crate) fn keeps_alive(&self) -> bool {

@@ -18,6 +18,9 @@ use crate::{
 /// `PF_EXITING` of `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
+/// `PF_KTHREAD`, likewise.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
 /// Fills in the running task.
 #[inline(always)]
 pub(crate) fn current(who: &mut Person) {
@@ -51,6 +54,9 @@ fn look_at<R: Reader>(task: *const c_void, who: &mut Person) {
         let flags: u32 = unsafe { R::load(task, offset!(task_flags)) };
         if flags & PF_EXITING != 0 {
             who.flags |= person_flag::EXITING;
+        }
+        if flags & PF_KTHREAD != 0 {
+            who.flags |= person_flag::KTHREAD;
         }
     }
     if offset!(task_leader) != ABSENT && offset!(task_comm) != ABSENT {

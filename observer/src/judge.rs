@@ -6,9 +6,11 @@ use crate::{
     severity::Severity,
 };
 
-/// Payload that a TLS alert can be: `close_notify` takes 24 bytes in TLS 1.3 (RFC 8446 §5.2 and §6) and 31 to 61 in TLS
-/// 1.2, by cipher.
-const ALERT_BYTES: u32 = 64;
+/// Whether so many bytes may be a TLS alert: `close_notify` takes 24 bytes in TLS 1.3 (RFC 8446 §5.2 and §6) and 31 to 61
+/// in TLS 1.2, by cipher. Less than that is a small request rather than a farewell.
+fn may_be_alert(bytes: u32) -> bool {
+    (24..=64).contains(&bytes)
+}
 
 /// How bad a finding is.
 #[must_use]
@@ -24,9 +26,9 @@ pub fn severity(finding: &Finding) -> Severity {
     match finding.cause {
         Cause::Clean => Severity::Benign,
         Cause::OutOfMemory => Severity::Harmful,
-        _ if exiting => Severity::Benign,
         _ if output_lost => Severity::Harmful,
-        Cause::CloseUnread if fin && unread <= ALERT_BYTES => Severity::Benign,
+        _ if exiting => Severity::Benign,
+        Cause::CloseUnread if fin && may_be_alert(unread) => Severity::Benign,
         Cause::CloseUnread if fin => Severity::Suspect,
         Cause::CloseUnread => Severity::Harmful,
         Cause::ClosePhantom => Severity::Benign,
@@ -44,7 +46,7 @@ pub fn severity(finding: &Finding) -> Severity {
 
 /// Data that came after the close: an alert is a farewell, more of it was meant to be read.
 fn late(finding: &Finding) -> Severity {
-    let farewell = finding.tcp.segment_bytes.is_some_and(|bytes| bytes <= ALERT_BYTES);
+    let farewell = finding.tcp.segment_bytes.is_some_and(|bytes| bytes == 0 || may_be_alert(bytes));
     let without_story = finding.cause == Cause::NoSocket && finding.process.is_none();
     if farewell || without_story { Severity::Benign } else { Severity::Suspect }
 }
@@ -89,6 +91,7 @@ mod tests {
         (Cause::CloseUnread, 4_022, 0, false, true, Harmful),
         (Cause::CloseUnread, 24, 0, true, true, Benign),
         (Cause::CloseUnread, 65, 0, true, true, Suspect),
+        (Cause::CloseUnread, 23, 0, true, true, Suspect),
         (Cause::CloseUnread, 24, 1, true, true, Harmful),
         (Cause::CloseUnread, 24, 1, true, false, Benign),
         (Cause::ClosePhantom, 0, 0, false, true, Benign),
@@ -132,7 +135,13 @@ mod tests {
     #[test]
     fn an_exiting_process_waits_for_nothing() {
         let tcp = Tcp { unread_bytes: Some(4_022), reset_sent: true, ..Tcp::default() };
-        assert_eq!(judge(Cause::CloseUnread, Some(process(Attribution::Current, true)), tcp), Benign);
+        assert_eq!(judge(Cause::CloseUnread, Some(process(Attribution::Current, true)), tcp.clone()), Benign);
+        let truncated = Tcp { unacked_bytes: Some(1), ..tcp };
+        assert_eq!(
+            judge(Cause::CloseUnread, Some(process(Attribution::Current, true)), truncated),
+            Harmful,
+            "its peer does"
+        );
     }
 
     #[test]
@@ -142,6 +151,8 @@ mod tests {
             let closer = || Some(process(Attribution::Closer, false));
             assert_eq!(judge(cause, closer(), late(64)), Benign, "{cause}");
             assert_eq!(judge(cause, closer(), late(65)), Suspect, "{cause}");
+            assert_eq!(judge(cause, closer(), late(14)), Suspect, "{cause}");
+            assert_eq!(judge(cause, closer(), late(0)), Benign, "{cause}");
         }
         assert_eq!(judge(Cause::NoSocket, None, Tcp { segment_bytes: Some(900), ..Tcp::default() }), Benign);
     }

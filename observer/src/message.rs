@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     cause::Cause,
-    event::{Attribution, Audit, Body, Finding, Process, Role, Stopped},
+    event::{Attribution, Audit, AuditedCounter, Body, Finding, Process, Relation, Role, Stopped},
 };
 
 /// The sentence of an event.
@@ -16,8 +16,8 @@ pub fn of(body: &Body) -> String {
         Body::Started(started) => {
             write!(text, "observing with the {} plan on kernel {}", started.hooks.plan, started.kernel)
         }
-        Body::Close(finding) => close(&mut text, finding),
-        Body::ResetSent(finding) => reset(&mut text, finding),
+        Body::Close(finding) => close(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
+        Body::ResetSent(finding) => reset(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
         Body::ResetReceived(finding) => received(&mut text, finding),
         Body::Loss(loss) => write!(
             text,
@@ -37,10 +37,18 @@ fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
     let Some(residual) = audit.residual else {
         return text.write_str("no process is left in it to read its counters by");
     };
-    for one in audit.counters.iter().filter(|one| one.kernel != 0 || one.seen != 0) {
-        write!(text, "{} of {} {}, ", thousands(one.seen), thousands(one.kernel), one.counter)?;
+    // Of the others, the kernel counts more than there is to see.
+    let equal = |one: &&AuditedCounter| one.relation == Relation::Equal || one.residual != 0;
+    for one in audit.counters.iter().filter(equal).filter(|one| one.kernel != 0 || one.seen != 0) {
+        write!(text, "{} seen of {} {}", thousands(one.seen), thousands(one.kernel), one.counter)?;
+        text.push_str(if one.residual == 0 { ", " } else { " (!), " });
     }
-    write!(text, "residual {}", thousands(residual))
+    write!(text, "residual {}", thousands(residual))?;
+    let explanations = [(audit.missed, "runs missed"), (audit.overflow, "beyond a map's room")];
+    for (count, what) in explanations.iter().filter(|(count, _)| *count > 0 && residual > 0) {
+        write!(text, ", {} {what}", thousands(*count))?;
+    }
+    Ok(())
 }
 
 fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
@@ -51,6 +59,8 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
         (stopped.disagreements, "in disagreement with the kernel"),
         (stopped.below_severity, "below the severity asked for"),
         (stopped.unattributed, "withheld, since nobody knows their process"),
+        (stopped.beyond_count, "beyond the count"),
+        (stopped.unknown_owners, "whose owner is not known"),
         (stopped.missed, "runs missed"),
         (stopped.overflow, "beyond a map's room"),
     ];
@@ -60,9 +70,20 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
     Ok(())
 }
 
+/// What a RST of ours takes away from the peer.
+fn unacked(text: &mut String, finding: &Finding) -> std::fmt::Result {
+    match finding.tcp.unacked_bytes {
+        Some(count @ 1..) if finding.tcp.reset_sent => {
+            write!(text, ", and dropped {} unacknowledged {}", thousands(u64::from(count)), bytes(count))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
     who(text, finding)?;
-    text.push_str(" closed ");
+    let exiting = finding.process.as_ref().is_some_and(|process| process.exiting == Some(true));
+    text.push_str(if exiting { " exited and closed " } else { " closed " });
     connection(text, finding)?;
     let unread = finding.tcp.unread_bytes.unwrap_or(0);
     match finding.cause {
@@ -86,7 +107,6 @@ fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
 }
 
 fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
-    let reason = finding.tcp.kernel_reason.as_deref().unwrap_or("unknown reason");
     match (finding.cause, finding.process.as_ref().map(|process| process.attribution)) {
         (Cause::Disconnect, _) => {
             who(text, finding)?;
@@ -138,15 +158,18 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
             text.push_str(" had closed ");
             connection(text, finding)
         }
-        (cause, attribution) => {
+        (_, attribution) => {
             text.push_str("the kernel sent RST on ");
             connection(text, finding)?;
-            write!(text, ": {cause} ({reason})")?;
-            if attribution == Some(Attribution::Closer) {
-                text.push_str(", closed before by ");
-                who(text, finding)?;
-            }
-            Ok(())
+            let relation = match attribution {
+                Some(Attribution::Current) => ", on account of ",
+                Some(Attribution::Closer) => ", closed before by ",
+                Some(Attribution::Owner) => ", held by ",
+                Some(Attribution::Listener) => ", whose listener was made by ",
+                None => return Ok(()),
+            };
+            text.push_str(relation);
+            who(text, finding)
         }
     }
 }
@@ -180,7 +203,7 @@ fn received(text: &mut String, finding: &Finding) -> std::fmt::Result {
 fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
     match &finding.process {
         Some(process) => name(text, process),
-        None => text.write_str("someone"),
+        None => text.write_str("an unknown process"),
     }
 }
 
@@ -255,10 +278,21 @@ mod tests {
             counter("TCPAbortOnData", 0, 0, 0),
             counter("OutRsts", 5_000, 5_000, 0),
         ];
-        let audit = Audit { namespace: 42, interval_ms: 60_000, unreadable: false, counters, residual: Some(1) };
+        let audit = Audit {
+            namespace: 42,
+            interval_ms: 60_000,
+            unreadable: false,
+            missed: 1,
+            overflow: 0,
+            disagreements: 0,
+            unknown_owners: 0,
+            counters,
+            residual: Some(1),
+        };
         assert_eq!(
             of(&Body::Audit(audit)),
-            "audit of namespace 42: 4,102 of 4,103 TCPAbortOnClose, 5,000 of 5,000 OutRsts, residual 1"
+            "audit of namespace 42: 4,102 seen of 4,103 TCPAbortOnClose (!), 5,000 seen of 5,000 OutRsts, residual 1, 1 \
+             runs missed"
         );
     }
 }

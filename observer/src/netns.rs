@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::procfile;
 
 /// Unit of times in `/proc/PID/stat`: USER_HZ, 100 on every architecture that the observer runs on.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// A process or thread that is, or was, in a network namespace. Below its folder `/proc` shows the namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ impl Member {
     pub fn existed_at(&self, time: Duration) -> bool {
         let stat = fs::read_to_string(self.folder.join("stat")).unwrap_or_default();
         // `starttime` is field 22. The name, field 2, stands in parentheses and may hold anything.
-        let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse::<u32>().ok());
-        ticks.is_some_and(|ticks| TICK * ticks < time)
+        let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse::<u64>().ok());
+        ticks.is_some_and(|ticks| Duration::from_millis(ticks * TICK_MS) < time)
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_process_tells_since_when_it_exists() {
         let own = own().unwrap();
-        assert!(own.existed_at(boot_time() + TICK));
+        assert!(own.existed_at(boot_time() + Duration::from_millis(TICK_MS)));
         assert!(!own.existed_at(Duration::from_millis(1)));
     }
 

@@ -23,7 +23,7 @@ fn text(event: &Event, buffer: &mut Vec<u8>) -> std::io::Result<()> {
     write!(buffer, "{}Z ", time.replace('T', " "))?;
     match &event.body {
         Body::Close(finding) | Body::ResetSent(finding) | Body::ResetReceived(finding) => {
-            write!(buffer, "{}: {}", finding.cause, event.message)?;
+            write!(buffer, "{} {}: {}", finding.severity, finding.cause, event.message)?;
             details(finding, buffer)
         }
         _ => write!(buffer, "{}", event.message),

@@ -40,6 +40,7 @@ pub struct Stream<'a> {
     /// Findings below this are not told.
     severity: Severity,
     below_severity: u64,
+    beyond_count: u64,
     fail_on: Vec<Cause>,
     failed: bool,
     /// Findings that are not rendered yet.
@@ -65,6 +66,7 @@ impl<'a> Stream<'a> {
             lost: BTreeMap::new(),
             severity: options.filters.severity,
             below_severity: 0,
+            beyond_count: 0,
             fail_on: options.fail_on.clone(),
             failed: false,
             batch: Vec::new(),
@@ -115,12 +117,14 @@ impl<'a> Stream<'a> {
             self.below_severity += 1;
             return;
         }
-        self.failed |= self.fail_on.contains(&finding.cause);
-        if !self.is_full() {
-            self.seq += 1;
-            self.shown += 1;
-            self.batch.push(event);
+        if self.is_full() {
+            self.beyond_count += 1;
+            return;
         }
+        self.failed |= self.fail_on.contains(&finding.cause);
+        self.seq += 1;
+        self.shown += 1;
+        self.batch.push(event);
     }
 
     /// Renders the findings received so far. The two ends of a RST are usually among them.
@@ -219,6 +223,7 @@ impl<'a> Stream<'a> {
             unattributed: tally.unattributed,
             unknown_owners: tally.unknown_owners,
             below_severity: self.below_severity,
+            beyond_count: self.beyond_count,
             missed: tally.missed,
             overflow: tally.overflow,
             totals: totals.collect(),

@@ -142,7 +142,7 @@ impl Auditor {
                 readings.insert(inode, Reading { kernel: [*before, after], seen: [seen; 2] });
             }
         }
-        self.tell(&readings, tally, Namespace::moved_ever)
+        self.tell(&readings, tally, Namespace::moved)
     }
 
     /// Lets what is under way be counted on both sides.
@@ -212,16 +212,16 @@ impl Auditor {
             match readings.get(inode) {
                 Some(reading) if namespace.continues(reading) => {
                     if worth(namespace, reading) {
-                        audits.push(namespace.audit(*inode, reading, self.every_reset));
+                        audits.push(namespace.audit(*inode, reading, tally, self.every_reset));
                     }
                 }
                 Some(reading) => {
                     if namespace.has_begun() {
-                        audits.extend(namespace.unreadable(*inode, identity::expected(tally, *inode)));
+                        audits.extend(namespace.unreadable(*inode, tally));
                     }
                     namespace.begin(*reading);
                 }
-                None => audits.extend(namespace.unreadable(*inode, identity::expected(tally, *inode))),
+                None => audits.extend(namespace.unreadable(*inode, tally)),
             }
         }
         audits

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{counters::Counters, reading::Reading};
+use super::{counters::Counters, identity, reading::Reading};
 use crate::{
     event::{Audit, AuditedCounter},
+    kernel::Tally,
     netns::{self, Member},
 };
 
@@ -93,11 +94,6 @@ impl Namespace {
         reading.moved_since(&self.told)
     }
 
-    /// Whether something was counted since the audit began.
-    pub(crate) fn moved_ever(&self, reading: &Reading) -> bool {
-        self.base.as_ref().is_some_and(|base| reading.moved_since(&base.reading))
-    }
-
     /// Sum of the absolute residuals.
     pub(crate) fn residual(&self, reading: &Reading, every_reset: bool) -> u64 {
         let base = self.base.as_ref().filter(|_| self.continues(reading));
@@ -105,27 +101,42 @@ impl Namespace {
     }
 
     /// The event of a reading.
-    pub(crate) fn audit(&mut self, inode: u32, reading: &Reading, every_reset: bool) -> Audit {
+    pub(crate) fn audit(&mut self, inode: u32, reading: &Reading, tally: &Tally, every_reset: bool) -> Audit {
         self.told = *reading;
         let base = self.base.as_ref();
         let counters = base.map_or_else(Vec::new, |base| reading.judge(&base.reading, every_reset).to_vec());
         let residual = Some(sum(&counters));
-        Audit { namespace: inode, interval_ms: self.interval_ms(), unreadable: false, counters, residual }
+        Audit { interval_ms: self.interval_ms(), counters, residual, ..blank(inode, tally) }
     }
 
     /// The event of a namespace that nobody is left in, once for what was seen there.
-    pub(crate) fn unreadable(&mut self, inode: u32, seen: Counters) -> Option<Audit> {
+    pub(crate) fn unreadable(&mut self, inode: u32, tally: &Tally) -> Option<Audit> {
+        let seen = identity::expected(tally, inode);
         if !self.has_news(&seen) {
             return None;
         }
         self.told.seen = [seen; 2];
         let interval_ms = self.interval_ms();
-        Some(Audit { namespace: inode, interval_ms, unreadable: true, counters: Vec::new(), residual: None })
+        Some(Audit { interval_ms, unreadable: true, ..blank(inode, tally) })
     }
 
     fn interval_ms(&self) -> u64 {
         let elapsed = self.base.as_ref().map_or_else(Default::default, |base| base.began.elapsed());
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn blank(namespace: u32, tally: &Tally) -> Audit {
+    Audit {
+        namespace,
+        interval_ms: 0,
+        unreadable: false,
+        missed: tally.missed,
+        overflow: tally.overflow,
+        disagreements: tally.disagreements,
+        unknown_owners: tally.unknown_owners,
+        counters: Vec::new(),
+        residual: None,
     }
 }
 

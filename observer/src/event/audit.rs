@@ -13,6 +13,14 @@ pub struct Audit {
     /// There were acts, but no process is left in the namespace by which its counters could be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreadable: bool,
+    /// Hook runs that the kernel has skipped on this host since the start: an act each may have been missed by.
+    pub missed: u64,
+    /// Things that did not fit a map of the kernel side since the start.
+    pub overflow: u64,
+    /// Findings on this host in which the kernel's reason contradicts the prediction, since the start.
+    pub disagreements: u64,
+    /// RSTs on this host outside a process's own act whose connection nobody is remembered for, since the start.
+    pub unknown_owners: u64,
     /// Counter by counter; absent with `unreadable`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<AuditedCounter>,

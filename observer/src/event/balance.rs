@@ -49,6 +49,8 @@ pub struct Stopped {
     pub unknown_owners: u64,
     /// Of those received, the ones below `--severity`.
     pub below_severity: u64,
+    /// Of those received, the ones after `--count` was reached.
+    pub beyond_count: u64,
     /// Hook runs that the kernel skipped: it allows one at a time on a CPU.
     pub missed: u64,
     /// Things that did not fit a map of the kernel side.

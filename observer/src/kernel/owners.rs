@@ -5,7 +5,7 @@ use aya::{
     Ebpf,
     maps::{HashMap, MapData, MapError},
 };
-use observer_ebpf::{ENDPOINTS_LEN, ListenerKey, Owner, Person, person_flag};
+use observer_ebpf::{ENDPOINTS_LEN, Endpoints, ListenerKey, Owner, Person, person_flag};
 use zerocopy::transmute;
 
 use super::filters::Observed;
@@ -31,10 +31,10 @@ pub(crate) fn seed(ebpf: &mut Ebpf, seeds: &[Seed], observed: &Observed) -> Resu
         settled(owners.insert(key, owner, NO_EXIST))?;
     }
     let map = ebpf.map_mut("LISTENERS").context("the kernel object has no map LISTENERS")?;
-    let mut makers: HashMap<&mut MapData, [u32; 2], [u64; size_of::<Person>() / 8]> = HashMap::try_from(map)?;
+    let mut makers: HashMap<&mut MapData, [u32; 6], [u64; size_of::<Person>() / 8]> = HashMap::try_from(map)?;
     for seed in listeners {
-        let key = ListenerKey { netns: seed.endpoints.netns, port: u32::from(seed.endpoints.local_port) };
-        let key: [u32; 2] = transmute!(key);
+        let Endpoints { local, local_port, netns, .. } = seed.endpoints;
+        let key: [u32; 6] = transmute!(ListenerKey { local, netns, port: u32::from(local_port) });
         let who: [u64; size_of::<Person>() / 8] = transmute!(person(seed, observed));
         settled(makers.insert(key, who, NO_EXIST))?;
     }

@@ -51,7 +51,13 @@ fn causes_of(reason: &str) -> u32 {
         "TCP_ABORT_ON_DATA" => &[Cause::DATA_AFTER_CLOSE, Cause::LINGER2_TIMEOUT],
         "TCP_TIMEWAIT_SOCKET" => &[Cause::DATA_AFTER_TIMEWAIT],
         "TCP_KEEPALIVE_TIMEOUT" => &[Cause::KEEPALIVE_TIMEOUT],
-        "TCP_STATE" => &[Cause::LINGER_ZERO, Cause::DISCONNECT, Cause::LISTENER_CLOSE, Cause::ADMIN_KILL],
+        "TCP_STATE" => &[
+            Cause::LINGER_ZERO,
+            Cause::DISCONNECT,
+            Cause::LISTENER_CLOSE,
+            Cause::ADMIN_KILL,
+            Cause::LINGER2_TIMEOUT, // an orphan whose FIN_WAIT2 has lasted long enough
+        ],
         "TCP_DISCONNECT_WITH_DATA" => &[Cause::DISCONNECT, Cause::LINGER_ZERO],
         "INVALID_SYN"
         | "TCP_INVALID_ACK_SEQUENCE"

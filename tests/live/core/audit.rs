@@ -128,7 +128,7 @@ fn a_missed_act_is_a_residual() {
         assert_eq!(counter(audit, "TCPAbortOnClose"), (ACTS - 1, ACTS, 1), "{audit:?}");
         assert_eq!(counter(audit, "OutRsts").2, i64::from(sees_all_resets), "{audit:?}");
         assert_eq!(audit.number("residual"), 1 + u64::from(sees_all_resets), "{audit:?}");
-        assert!(audit.text("message").contains("99 of 100 TCPAbortOnClose"), "{audit:?}");
+        assert!(audit.text("message").contains("99 seen of 100 TCPAbortOnClose"), "{audit:?}");
     });
 }
 
