@@ -1,7 +1,7 @@
 //! Who holds or held a connection, by its two ends: what happens to it in a softirq is that process's story, never the
 //! interrupted task's.
 
-use observer_ebpf::{Attribution, Endpoints, ListenerKey, Owner, Person, Stat, owner_flag};
+use observer_ebpf::{Attribution, Endpoints, ListenerKey, Owner, Person, Record, Stat, owner_flag};
 
 use crate::{
     count::stat,
@@ -15,6 +15,16 @@ pub(crate) fn of(ends: &Endpoints) -> Option<&'static mut Owner> {
     // SAFETY: entries are written whole, or flag by flag; a reader that meets a rewrite sees another owner of the same
     // ends.
     OWNERS.get_ptr_mut(ends).map(|owner| unsafe { &mut *owner })
+}
+
+/// The process of this record has closed the connection.
+#[inline(always)]
+pub(crate) fn closed_by(record: &Record) {
+    if let Some(owner) = of(&record.endpoints) {
+        owner.who = record.process;
+        owner.closed_ns = record.time_ns;
+        owner.flags &= !owner_flag::LISTENER;
+    }
 }
 
 /// Remembers an owner.

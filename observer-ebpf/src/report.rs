@@ -83,18 +83,14 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     let total = count(record);
     // SAFETY: helper without arguments.
     record.time_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let mut owner = if scratch.begins == 0 { owners::of(&record.endpoints) } else { None };
-    let told = story(record, owner.as_deref_mut());
+    let told = if scratch.begins == 0 { story(record, owners::of(&record.endpoints)) } else { false };
     if by_current && filter::netns(record.endpoints.netns) {
         task::current(&mut record.process);
         record.attribution = Attribution::CURRENT;
-        if record.kind == Kind::CLOSE
-            && record.process.flags & person_flag::KTHREAD == 0
-            && let Some(owner) = owner
-        {
-            owner.who = record.process;
-            owner.closed_ns = record.time_ns;
-            owner.flags &= !owner_flag::LISTENER;
+        // LLVM would test this and the lookup at once, and the verifier lose track of the lookup.
+        let closes = record.kind == Kind::CLOSE && record.process.flags & person_flag::KTHREAD == 0;
+        if core::hint::black_box(closes) {
+            owners::closed_by(record);
         }
     }
     if !filter::cause(record.cause, record.unread_bytes) || filter::wants_story(record.cause) && !told {
