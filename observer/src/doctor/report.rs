@@ -121,6 +121,8 @@ pub enum Sighting {
     NotOnThisKernel,
     /// The act itself could not be made.
     NotMade,
+    /// It takes more than plain sockets to make it.
+    NotTried,
 }
 
 impl Check {
@@ -176,6 +178,7 @@ impl Sighting {
             Self::NotSeen => "not seen",
             Self::NotOnThisKernel => "not on this kernel",
             Self::NotMade => "not made",
+            Self::NotTried => "not tried",
         }
     }
 }

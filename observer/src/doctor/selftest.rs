@@ -43,7 +43,7 @@ pub(crate) fn run(plan: Plan, options: &Options) -> (Check, Vec<Reproduced>) {
         Err(error) => fault(format!("cannot start its thread: {error}")),
     };
     match outcome {
-        Ok(rows) => (verdict(plan, &rows), rows),
+        Ok(rows) => (verdict(plan, &rows), rows.into_iter().chain(not_tried()).collect()),
         Err(check) => (check, Vec::new()),
     }
 }
@@ -104,6 +104,22 @@ fn judge(made: Made, seen: &[Seen], limits: &[Coverage]) -> Reproduced {
 fn concerns(limit: &Coverage, cause: &str) -> bool {
     let mut words = limit.what.split_whitespace().chain(limit.limit.split_whitespace());
     words.any(|word| word.trim_matches(|character: char| !character.is_alphanumeric()) == cause)
+}
+
+/// Causes that take more than plain sockets.
+fn not_tried() -> impl Iterator<Item = Reproduced> {
+    let why = |cause: Cause| match cause {
+        Cause::ClosePhantom | Cause::BadSegment => Some("needs segments made by hand"),
+        Cause::KeepaliveTimeout => Some("needs a peer that has fallen silent, and its time"),
+        Cause::OutOfMemory => Some("needs a host that is short of memory"),
+        Cause::Mptcp => Some("needs Multipath TCP"),
+        _ => None,
+    };
+    let row = move |cause: &Cause| {
+        let detail = why(*cause)?.to_owned();
+        Some(Reproduced { cause: cause.name(), state: Sighting::NotTried, detail: Some(detail) })
+    };
+    Cause::ALL.iter().filter_map(row)
 }
 
 /// What was told of a connection instead of its cause.

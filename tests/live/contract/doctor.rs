@@ -37,9 +37,10 @@ pub(super) fn tests(suite: &mut Suite) {
 fn the_doctor_sees_every_cause_that_it_makes() {
     let plan = env::var("CONN_OBSERVER_HOOKS").unwrap_or_else(|_| "auto".to_owned());
     let report = Report::of(&["--hooks", &plan], 0);
-    let rows = report.rows("self_test");
-    assert_eq!(rows.len(), 11, "{rows:?}");
-    for row in rows {
+    let (tried, rest): (Vec<&Value>, Vec<&Value>) =
+        report.rows("self_test").iter().partition(|row| row["state"] != "not_tried");
+    assert_eq!((tried.len(), rest.len()), (11, 5), "{rest:?}");
+    for row in tried {
         let cause = row["cause"].as_str().unwrap();
         // A kernel may be built without CONFIG_INET_DIAG_DESTROY; all else is declared, or seen.
         let declared = cause == "admin_kill" || report.check("coverage")["detail"].as_str().unwrap().contains(cause);

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_whole_matrix_has_each_kernel_and_one_that_is_locked_down() {
-        let all = ["5.10", "6.1", "6.12", "6.18", "7.3", "6.12 lockdown=confidentiality"];
+        let all = ["5.10", "6.1", "6.12.43", "6.12", "6.18", "7.3", "6.12 lockdown=confidentiality"];
         assert_eq!(names(&[], None), all);
     }
 

@@ -49,7 +49,7 @@ const GUESTS: usize = 2;
 /// What a boot may take besides its runs; usually it is two seconds.
 const BOOT: Duration = Duration::from_secs(60);
 /// Seconds for the tests of one plan; on an idle machine they take about fifty.
-const TIMEOUT: u64 = 300;
+const TIMEOUT: u64 = 420;
 
 /// What to run where.
 #[derive(Debug, clap::Args)]
