@@ -57,6 +57,7 @@ fn causes_of(reason: &str) -> u32 {
             Cause::LISTENER_CLOSE,
             Cause::ADMIN_KILL,
             Cause::LINGER2_TIMEOUT, // an orphan whose FIN_WAIT2 has lasted long enough
+            Cause::MPTCP,           // fast closes before their own reason
         ],
         "TCP_DISCONNECT_WITH_DATA" => &[Cause::DISCONNECT, Cause::LINGER_ZERO],
         "INVALID_SYN"

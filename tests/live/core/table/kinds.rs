@@ -56,13 +56,8 @@ pub(super) const NO_SOCKET: Row =
     Row { cause: "no_socket", reasons: &["NO_SOCKET"], raises: ONLY_RST, limit: Some("no_socket"), ..LATE };
 pub(super) const KILL: Row =
     Row { cause: "admin_kill", reasons: &["TCP_STATE"], raises: ONLY_RST, needs: &[SockDestroy], ..BASE };
-pub(super) const MPTCP: Row = Row {
-    cause: "mptcp",
-    reasons: &["TCP_ABORT_ON_CLOSE", "NOT_SPECIFIED"],
-    raises: ONLY_RST,
-    needs: &[Mptcp],
-    ..BASE
-};
+pub(super) const MPTCP: Row =
+    Row { cause: "mptcp", reasons: &["TCP_ABORT_ON_CLOSE", "TCP_STATE"], raises: ONLY_RST, needs: &[Mptcp], ..BASE };
 pub(super) const KEEPALIVE: Row = Row {
     cause: "keepalive_timeout",
     attribution: "owner",
