@@ -6,8 +6,8 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
 use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Person, Role, note_flag, owner_flag};
 
 use crate::{
-    filter,
-    frozen::offset,
+    churn, filter,
+    frozen::{offset, setting},
     notes, owners,
     read::{Direct, Reader},
     scratch::{self, story},
@@ -22,7 +22,7 @@ pub(crate) fn on_connect(sk: *const c_void) {
     if !sock.owned() || !filter::netns(sock.common.netns()) {
         return;
     }
-    let Some(scratch) = scratch::take(story::STATE) else { return };
+    let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     task::current(&mut scratch.owner.who);
     owners::connecting(sock.key(), &scratch.owner.who);
     scratch.release();
@@ -36,7 +36,7 @@ pub(crate) fn on_listen(sk: *const c_void) {
     if !sock.owned() || !filter::netns(netns) {
         return;
     }
-    let Some(scratch) = scratch::take(story::STATE) else { return };
+    let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     task::current(&mut scratch.owner.who);
     // Without a port, `listen()` chooses one later.
     if sock.common.num() != 0 {
@@ -80,7 +80,7 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     if !filter::netns(sock.common.netns()) {
         return;
     }
-    let Some(scratch) = scratch::take(story::STATE) else { return };
+    let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     scratch.record.endpoints = sock.endpoints();
     let ends = &scratch.record.endpoints;
     let (who, flags) = if role == Role::CLIENT {
@@ -92,6 +92,9 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
         Some(who) => {
             remember(&mut scratch.owner, *who, born_ns, role, flags);
             owners::put(ends, &scratch.owner);
+            if setting!(churn) != 0 && role == Role::CLIENT {
+                churn::opened(scratch, role);
+            }
         }
         // Whoever closed an earlier connection of these ends has nothing to do with this one.
         None => owners::forget(ends),
@@ -135,8 +138,9 @@ pub(crate) fn on_read(sk: *const c_void) {
 /// The running task holds the connection now.
 #[inline(always)]
 fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
-    let (mut born_ns, mut role) = (0, Role::SERVER);
+    let (mut born_ns, mut role, mut opens) = (0, Role::SERVER, false);
     if let Some(note) = notes::get(sock.key()) {
+        opens = note.flags & note_flag::OWNED == 0;
         note.flags |= note_flag::OWNED;
         (born_ns, role) = (note.born_ns, note.role);
     } else {
@@ -145,11 +149,14 @@ fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
     if !filter::netns(sock.common.netns()) {
         return;
     }
-    let Some(scratch) = scratch::take(story) else { return };
+    let Some(scratch) = scratch::take_for_owner(story) else { return };
     scratch.record.endpoints = sock.endpoints();
     let scratch = core::hint::black_box(scratch);
     remember(&mut scratch.owner, Person::NOBODY, born_ns, role, 0);
     task::current(&mut scratch.owner.who);
     owners::put(&scratch.record.endpoints, &scratch.owner);
+    if setting!(churn) != 0 && opens {
+        churn::opened(scratch, role);
+    }
     scratch.release();
 }

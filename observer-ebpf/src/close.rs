@@ -7,7 +7,7 @@ use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 
 use crate::{
-    count,
+    churn, count,
     frozen::setting,
     notes, owners,
     read::{Direct, Reader},
@@ -40,7 +40,7 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
     }
     // When this close sends the FIN, `state` remembers its closer.
     if !matches!(state, tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT) {
-        report::remember(story::CLOSE, &sock, notes::get(sock.key()).as_deref());
+        report::remember(story::CLOSE, &sock, state, true);
     }
     count_clean(ctx, story::CLOSE, &sock, state);
 }
@@ -48,9 +48,12 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
 /// The close of a socket that is past all states: in order, if a FIN came and nothing failed.
 #[inline(always)]
 fn ended_in_order<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>) {
-    let failed = notes::get(sock.key()).is_some_and(|note| note.flags & note_flag::FAILED != 0);
-    if sock.fin_received() && !failed {
+    let flags = notes::get(sock.key()).map_or(0, |note| note.flags);
+    if sock.fin_received() && flags & note_flag::FAILED == 0 {
         count_clean(ctx, story, sock, tcp_state::CLOSE);
+        if setting!(churn) != 0 && flags & note_flag::CHURNED == 0 {
+            churn::ended(story, sock);
+        }
     }
 }
 

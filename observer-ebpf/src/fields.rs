@@ -80,6 +80,7 @@ fields! {
     bytes_sent: "tcp_sock" "bytes_sent" 8 optional "tcp.sent_bytes";
     bytes_retrans: "tcp_sock" "bytes_retrans" 8 optional "tcp.sent_bytes";
     data_segs_in: "tcp_sock" "data_segs_in" 4 optional "RSTs received by connections that were closed here";
+    data_segs_out: "tcp_sock" "data_segs_out" 4 optional "churn.reuse";
     snd_una: "tcp_sock" "snd_una" 4 optional "tcp.unacked_bytes";
     snd_nxt: "tcp_sock" "snd_nxt" 4 optional "tcp.unsent_bytes, tcp.reset_id";
     write_seq: "tcp_sock" "write_seq" 4 optional "tcp.unacked_bytes, tcp.unsent_bytes";
@@ -99,8 +100,25 @@ fields! {
     task_flags: "task_struct" "flags" 4 optional "process.exiting";
     task_comm: "task_struct" "comm" 16 optional "process.comm";
     task_leader: "task_struct" "group_leader" 8 optional "process.comm";
-    task_pid: "task_struct" "pid" 4 optional "--children";
-    task_tgid: "task_struct" "tgid" 4 optional "--children";
+    task_pid: "task_struct" "pid" 4 optional "processes that are gone, --children";
+    task_tgid: "task_struct" "tgid" 4 optional "processes that are gone, --children";
+    task_start: "task_struct" "start_boottime" 8 optional "telling processes of one id apart";
+    task_nsproxy: "task_struct" "nsproxy" 8 optional "--dns: names by namespace";
+    nsproxy_net: "nsproxy" "net_ns" 8 optional "--dns: names by namespace";
+    task_signal: "task_struct" "signal" 8 optional "process.interactive";
+    task_mm: "task_struct" "mm" 8 optional "arguments and code of short-lived processes";
+    signal_tty: "signal_struct" "tty" 8 optional "process.interactive";
+    mm_start_code: "mm_struct" "start_code" 8 optional "symbols of short-lived processes";
+    mm_end_code: "mm_struct" "end_code" 8 optional "symbols of short-lived processes";
+    mm_arg_start: "mm_struct" "arg_start" 8 optional "arguments of short-lived processes";
+    mm_arg_end: "mm_struct" "arg_end" 8 optional "arguments of short-lived processes";
+    regs_sp: "pt_regs" "sp" 8 optional "callers of functions without a frame in stack.user";
+    bprm_interp: "linux_binprm" "interp" 8 optional "executable of short-lived processes";
+    bprm_file: "linux_binprm" "file" 8 optional "executable of short-lived processes";
+    file_inode: "file" "f_inode" 8 optional "executable of short-lived processes";
+    inode_number: "inode" "i_ino" 8 optional "executable of short-lived processes";
+    inode_sb: "inode" "i_sb" 8 optional "executable of short-lived processes";
+    sb_device: "super_block" "s_dev" 4 optional "executable of short-lived processes";
 }
 
 const _: () = assert!(size_of::<Layout>() == 4 * FIELDS.len());

@@ -4,18 +4,19 @@
 use core::ptr::{addr_of, read_volatile};
 
 use aya_ebpf::Global;
-use observer_ebpf::{ABSENT, Layout, REASON_SLOTS, Settings};
+use observer_ebpf::{ABSENT, Layout, REASON_SLOTS, Selection, Settings};
 
 #[unsafe(no_mangle)]
 static LAYOUT: Global<Layout> = Global::new(Layout::UNKNOWN);
 
 #[unsafe(no_mangle)]
 static SETTINGS: Global<Settings> = Global::new(Settings {
-    filters: 0,
-    causes: 0,
-    storied: 0,
-    min_unread: 0,
+    selection: Selection { filters: 0, causes: 0, storied: 0, min_unread: 0, children: 0 },
+    reloadable: 0,
+    stacks: 0,
     stack_depth: 0,
+    stack_top: 0,
+    churn: 0,
     wake_bytes: 0,
     task_access: 0,
     probe_read: 0,
@@ -57,10 +58,10 @@ macro_rules! offset {
 
 /// One setting, a constant for the verifier.
 macro_rules! setting {
-    ($field:ident) => {{
+    ($($field:ident).+) => {{
         #[allow(unused_unsafe, reason = "some callers are inside an unsafe block")]
         // SAFETY: the address of a field of a static that is always initialised.
-        let value = unsafe { core::ptr::read_volatile(&raw const (*$crate::frozen::settings()).$field) };
+        let value = unsafe { core::ptr::read_volatile(&raw const (*$crate::frozen::settings()).$($field).+) };
         value
     }};
 }

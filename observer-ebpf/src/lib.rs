@@ -6,17 +6,26 @@
 #![no_std]
 
 mod cause;
+mod datagram;
 mod fields;
+mod life;
 mod note;
+mod pair;
 mod record;
 mod settings;
 mod total;
 
 pub use cause::{Cause, REASON_SLOTS, Source};
+pub use datagram::{
+    ANSWER_ROOM, DATAGRAM_LEN, DNS_RING_BYTES, Datagram, Direction, PLAIN_ANSWER_ROOM, QUESTION_ROOM,
+    SHORT_ANSWER_ROOM, SHORT_QUERY_ROOM,
+};
 pub use fields::{ABSENT, FIELDS, Field, Layout};
+pub use life::{ARGUMENTS_ROOM, LIFE_LEN, Life, PATH_ROOM, Step, life_flag};
 pub use note::{
     ENDPOINTS_LEN, Endpoints, ListenerKey, Note, Owner, Person, Role, candidate, note_flag, owner_flag, person_flag,
 };
-pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, present, record_flag};
-pub use settings::{Filters, PREFIX_BITS, Settings, TaskAccess};
+pub use pair::{Churn, Pair, SHORT_LIFE_US};
+pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, TOP_BYTES, present, record_flag};
+pub use settings::{Filters, PREFIX_BITS, SELECTION_SLOTS, Selection, Settings, Stacks, TaskAccess};
 pub use total::{STAT_SLOTS, Stat, Total, TotalKey};

@@ -1,7 +1,8 @@
 //! Kernel programs of conn-observer: entry points only, two lines each. The stories they tell are in
 //! `close` (a socket is closed), `state` (a socket changes state), `birth` (a connection begins), `reset` (a RST goes
-//! out), `answer` (one without a socket, on older kernels), `received` (one comes in) and `family` (a process forks or
-//! ends).
+//! out), `answer` (one without a socket, on older kernels), `received` (one comes in), `family` (a process forks or
+//! ends), `process` (its life is told), `dns` (a name is asked for) and `churn` (connections come and go, again and
+//! again).
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
@@ -14,9 +15,13 @@ mod answer;
 #[cfg(target_arch = "bpf")]
 mod birth;
 #[cfg(target_arch = "bpf")]
+mod churn;
+#[cfg(target_arch = "bpf")]
 mod close;
 #[cfg(target_arch = "bpf")]
 mod count;
+#[cfg(target_arch = "bpf")]
+mod dns;
 #[cfg(target_arch = "bpf")]
 mod family;
 #[cfg(target_arch = "bpf")]
@@ -29,6 +34,8 @@ mod maps;
 mod notes;
 #[cfg(target_arch = "bpf")]
 mod owners;
+#[cfg(target_arch = "bpf")]
+mod process;
 #[cfg(target_arch = "bpf")]
 mod read;
 #[cfg(target_arch = "bpf")]
@@ -51,12 +58,15 @@ mod task;
 #[cfg(target_arch = "bpf")]
 mod entry {
     use aya_ebpf::{
-        macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe},
-        programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+        macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr, fentry, fexit, kprobe, kretprobe},
+        programs::{
+            BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, SkBuffContext,
+            SockAddrContext,
+        },
     };
 
     use crate::{
-        answer, birth, close, family, frozen,
+        answer, birth, close, dns, family, frozen, process,
         read::{Direct, Probe},
         received, reset, state,
     };
@@ -177,6 +187,15 @@ mod entry {
     #[inline(always)]
     fn process_fork(ctx: BtfTracePointContext) -> i32 {
         family::on_fork(ctx.arg(0), ctx.arg(1));
+        process::on_fork(ctx.arg(0), ctx.arg(1));
+        0
+    }
+
+    /// `sched_process_exec(task, old_pid, bprm)`
+    #[btf_tracepoint(function = "sched_process_exec")]
+    #[inline(always)]
+    fn process_exec(ctx: BtfTracePointContext) -> i32 {
+        process::on_exec(ctx.arg(0), ctx.arg(2));
         0
     }
 
@@ -184,7 +203,38 @@ mod entry {
     #[inline(always)]
     fn process_free(ctx: BtfTracePointContext) -> i32 {
         family::on_free(ctx.arg(0));
+        process::on_free(ctx.arg(0));
         0
+    }
+
+    // Cgroup programs: 1 lets a packet pass.
+
+    #[cgroup_skb(egress)]
+    #[inline(always)]
+    fn dns_egress(ctx: SkBuffContext) -> i32 {
+        dns::on_egress(&ctx);
+        1
+    }
+
+    #[cgroup_skb(ingress)]
+    #[inline(always)]
+    fn dns_ingress(ctx: SkBuffContext) -> i32 {
+        dns::on_ingress(&ctx);
+        1
+    }
+
+    #[cgroup_sock_addr(sendmsg4)]
+    #[inline(always)]
+    fn dns_sendmsg4(ctx: SockAddrContext) -> i32 {
+        dns::on_sendmsg(&ctx);
+        1
+    }
+
+    #[cgroup_sock_addr(sendmsg6)]
+    #[inline(always)]
+    fn dns_sendmsg6(ctx: SockAddrContext) -> i32 {
+        dns::on_sendmsg(&ctx);
+        1
     }
 
     #[panic_handler]

@@ -2,13 +2,24 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use observer_ebpf::{Endpoints, ListenerKey, Note, Owner, Person, STAT_SLOTS, Total, TotalKey};
+use observer_ebpf::{
+    Churn, DNS_RING_BYTES, Endpoints, ListenerKey, Note, Owner, Pair, Person, SELECTION_SLOTS, STAT_SLOTS, Selection,
+    Total, TotalKey,
+};
 
 /// Findings on their way to user space; sized by `--ring-size`.
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Lives of processes on their way to user space.
+#[map]
+pub(crate) static PROCESSES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// DNS messages on their way to user space. User space makes it small when nobody wants them.
+#[map]
+pub(crate) static DNS: RingBuf = RingBuf::with_byte_size(DNS_RING_BYTES, 0);
 
 // Hash maps are allocated ahead: kernels before 6.1 warn about, and taint themselves with, a kprobe program whose maps
 // allocate at run time.
@@ -29,9 +40,9 @@ pub(crate) static NOTES: LruHashMap<u64, Note> = LruHashMap::with_max_entries(65
 #[map]
 pub(crate) static OWNERS: LruHashMap<Endpoints, Owner> = LruHashMap::with_max_entries(32_768, 0);
 
-/// Who connects which socket, by its address.
+/// Who connects which socket, by its address. Each is taken out when the handshake or the socket ends.
 #[map]
-pub(crate) static CONNECTING: LruHashMap<u64, Person> = LruHashMap::with_max_entries(8_192, 0);
+pub(crate) static CONNECTING: HashMap<u64, Person> = HashMap::with_max_entries(8_192, 0);
 
 /// Who listens on which port. User space seeds it.
 #[map]
@@ -41,26 +52,47 @@ pub(crate) static LISTENERS: LruHashMap<ListenerKey, Person> = LruHashMap::with_
 #[map]
 pub(crate) static UNACCEPTED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1_024, 0);
 
-/// Observed process ids.
+/// Sockets that ask port 53, by cookie. User space makes it small when nobody wants to know.
 #[map]
-pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(8_192, 0);
+pub(crate) static ASKERS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Connections by process and peer; sized by `--churn-pairs`. User space takes the entries of a window when it is over.
+#[map]
+pub(crate) static CHURN: HashMap<Pair, Churn> = HashMap::with_max_entries(8_192, 0);
+
+/// The window that is counted now, 0 or 1.
+#[map]
+pub(crate) static CHURN_WINDOW: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Which filters are in force, when they may change: their number, which begins the keys of the maps below, and above it
+/// the bits of [`observer_ebpf::Filters`]. One word, so that they change at once.
+#[map]
+pub(crate) static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What is reported, when that may change; by the lowest bit of the generation.
+#[map]
+pub(crate) static SELECTIONS: Array<Selection> = Array::with_max_entries(SELECTION_SLOTS, 0);
+
+/// Observed process ids. User space makes it larger when two generations have to fit.
+#[map]
+pub(crate) static PIDS: HashMap<[u32; 2], u8> = HashMap::with_max_entries(8_192, 0);
 
 /// Observed names.
 #[map]
-pub(crate) static COMMS: HashMap<[u32; 4], u8> = HashMap::with_max_entries(64, 0);
+pub(crate) static COMMS: HashMap<[u32; 5], u8> = HashMap::with_max_entries(128, 0);
 
 /// Observed user ids.
 #[map]
-pub(crate) static UIDS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
+pub(crate) static UIDS: HashMap<[u32; 2], u8> = HashMap::with_max_entries(512, 0);
 
 /// Observed ports, host byte order.
 #[map]
-pub(crate) static PORTS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
+pub(crate) static PORTS: HashMap<[u32; 2], u8> = HashMap::with_max_entries(512, 0);
 
 /// Observed namespaces.
 #[map]
-pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(256, 0);
+pub(crate) static NETNS: HashMap<[u32; 2], u8> = HashMap::with_max_entries(512, 0);
 
 /// Observed remote addresses, as prefixes of IPv4-mapped IPv6 addresses.
 #[map]
-pub(crate) static PEERS: LpmTrie<[u32; 4], u8> = LpmTrie::with_max_entries(1_024, 0);
+pub(crate) static PEERS: LpmTrie<[u32; 5], u8> = LpmTrie::with_max_entries(2_048, 0);

@@ -39,6 +39,10 @@ pub mod note_flag {
     pub const FAILED: u8 = 1 << 2;
     /// The process that uses the connection is remembered.
     pub const OWNED: u8 = 1 << 3;
+    /// The end of the connection was counted by process and peer.
+    pub const CHURNED: u8 = 1 << 4;
+    /// The peer's FIN had come before ours went out.
+    pub const PEER_FIRST: u8 = 1 << 5;
 }
 
 /// What is remembered of a socket, from its birth or first act to `tcp_destroy_sock`. Key: its address.
@@ -88,6 +92,9 @@ const _: () = assert!(size_of::<Endpoints>() == ENDPOINTS_LEN);
 pub struct Person {
     /// `bpf_get_current_cgroup_id()`: cgroup v2 id; 0 when unknown.
     pub cgroup_id: u64,
+    /// When the process started (`start_boottime` of its leader), ns of CLOCK_BOOTTIME; 0 when unknown. With `tgid` it
+    /// names a process for good.
+    pub start_ns: u64,
     /// Process id (`tgid`); 0 when nobody is known.
     pub tgid: u32,
     /// Thread id.
@@ -104,7 +111,8 @@ pub struct Person {
 
 impl Person {
     /// Nobody.
-    pub const NOBODY: Self = Self { cgroup_id: 0, tgid: 0, pid: 0, uid: 0, flags: 0, comm: [0; 4], thread: [0; 4] };
+    pub const NOBODY: Self =
+        Self { cgroup_id: 0, start_ns: 0, tgid: 0, pid: 0, uid: 0, flags: 0, comm: [0; 4], thread: [0; 4] };
 }
 
 /// Bits of [`Person::flags`].
@@ -115,6 +123,16 @@ pub mod person_flag {
     pub const OBSERVED: u32 = 1 << 1;
     /// It is a kernel thread.
     pub const KTHREAD: u32 = 1 << 2;
+    /// The filters by which [`OBSERVED`] was found out; see [`of_generation`].
+    pub const GENERATION: u32 = 0xffff << GENERATION_SHIFT;
+
+    const GENERATION_SHIFT: u32 = 16;
+
+    /// The number of the filters, as far as it has room.
+    #[must_use]
+    pub const fn of_generation(generation: u32) -> u32 {
+        generation << GENERATION_SHIFT
+    }
 }
 
 /// Who holds or held a connection, for what happens to it in a softirq. Key: [`Endpoints`].
@@ -161,4 +179,4 @@ pub struct ListenerKey {
     pub port: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 24 && size_of::<Person>() == 56 && size_of::<Owner>() == 88);
+const _: () = assert!(size_of::<Note>() == 24 && size_of::<Person>() == 64 && size_of::<Owner>() == 96);

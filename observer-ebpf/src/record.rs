@@ -1,4 +1,5 @@
-//! The record of one finding in the ring buffer: a fixed head, then `stack_bytes` of user stack.
+//! The record of one finding in the ring buffer: a fixed head, `stack_room` bytes for the user stack and, at their end,
+//! for the words at its top, then the kernel stack.
 
 use core::mem::offset_of;
 
@@ -9,11 +10,15 @@ use crate::note::{Endpoints, Person};
 /// TASK_COMM_LEN of the kernel.
 pub const COMM_LEN: usize = 16;
 
-/// Most frames of a user stack that a record can hold.
+/// Most frames of each stack that a record can hold.
 pub const MAX_STACK_DEPTH: u32 = 64;
 
+/// Bytes at the top of the user stack that a record can hold: 32 words. A function of the C library that calls the kernel
+/// takes 1 to 4, in glibc 2.41 up to 14; the rest is for libraries without frame pointers between it and the program.
+pub const TOP_BYTES: u32 = 256;
+
 /// Length of the head in bytes.
-pub const RECORD_LEN: usize = 304;
+pub const RECORD_LEN: usize = 336;
 
 /// What a record is about.
 pub struct Kind;
@@ -142,14 +147,19 @@ pub struct Record {
     /// Bytes of user stack behind the head, eight a frame, the innermost first; negative errno when it could not be
     /// taken.
     pub stack_bytes: i32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
+    /// The same of the kernel stack, behind `stack_room`.
+    pub kernel_stack_bytes: i32,
+    /// Bytes between the head and the kernel stack, whatever the user stack took of them.
+    pub stack_room: u32,
+    /// Bytes of them, the last ones, that hold what lies on top of the user stack, from the stack pointer up: [`TOP_BYTES`],
+    /// or 0 when that was not read.
+    pub top_bytes: u32,
 }
 
 const _: () = {
     assert!(size_of::<Record>() == RECORD_LEN);
     assert!(offset_of!(Record, endpoints) == 40);
     assert!(offset_of!(Record, process) == 80);
-    assert!(offset_of!(Record, unread_bytes) == 248);
-    assert!(offset_of!(Record, kind) == 288);
+    assert!(offset_of!(Record, unread_bytes) == 272);
+    assert!(offset_of!(Record, kind) == 312);
 };

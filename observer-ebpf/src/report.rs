@@ -7,15 +7,15 @@ use aya_ebpf::{
     helpers::{bpf_get_stack, bpf_ktime_get_boot_ns},
 };
 use observer_ebpf::{
-    Attribution, Cause, Endpoints, Kind, Note, Owner, RECORD_LEN, Record, Stat, Total, owner_flag, person_flag,
-    present, record_flag,
+    Attribution, Cause, Endpoints, Kind, Note, Owner, RECORD_LEN, Record, Stacks, Stat, TOP_BYTES, Total, owner_flag,
+    person_flag, present, record_flag,
 };
 
 use crate::{
-    count, filter,
+    churn, count, filter,
     frozen::{offset, setting},
     maps::EVENTS,
-    owners,
+    notes, owners,
     read::Reader,
     scratch::{self, Scratch},
     sock::{Sock, tcp_state},
@@ -33,22 +33,19 @@ pub(crate) fn describe<R: Reader>(record: &mut Record, sock: &Sock<R>, note: Opt
     record.endpoints = sock.endpoints();
     record.present |= present::ENDPOINTS | present::UNREAD;
     record.unread_bytes = sock.unread();
-    let fin = sock.fin_received();
-    if fin {
+    if sock.fin_received() {
         record.flags |= record_flag::FIN_RECEIVED;
     }
-    if let Some(received) = sock.tcp_field::<u64>(offset!(bytes_received)) {
-        record.received_bytes = received.saturating_sub(u64::from(fin));
+    if let Some(received) = sock.received_bytes() {
+        record.received_bytes = received;
         record.present |= present::RECEIVED;
     }
-    if let (Some(sent), Some(again)) =
-        (sock.tcp_field::<u64>(offset!(bytes_sent)), sock.tcp_field::<u64>(offset!(bytes_retrans)))
-    {
-        record.sent_bytes = sent.saturating_sub(again);
+    if let Some(sent) = sock.sent_bytes() {
+        record.sent_bytes = sent;
         record.present |= present::SENT;
     }
-    if let Some(srtt) = sock.tcp_field::<u32>(offset!(srtt_us)) {
-        record.srtt_us = srtt >> 3; // kept in eighths of a microsecond
+    if let Some(srtt_us) = sock.srtt_us() {
+        record.srtt_us = srtt_us;
         record.present |= present::SRTT;
     }
     if let Some(note) = note {
@@ -99,18 +96,20 @@ pub(crate) fn send(ctx: &impl EbpfContext, scratch: &mut Scratch) {
     if !filter::connection(&record.endpoints) {
         return;
     }
-    let observed = if by_current {
+    let known = if by_current {
         // Whoever acts on an accepted connection may well be another process than made the listener.
         if record.owner_attribution == Attribution::LISTENER && record.cause != Cause::ADMIN_KILL {
             record.owner_attribution = Attribution::NONE;
-            record.owner.flags = 0;
+            filter::mark_unobserved(&mut record.owner);
         }
-        (record.process.flags | record.owner.flags) & person_flag::OBSERVED != 0
+        true
     } else if connecting != 0 {
         connector(record, connecting)
     } else {
         move_owner(record)
     };
+    let observed =
+        if known { filter::observes(&record.process) || filter::observes(&record.owner) } else { unattributed() };
     if !observed {
         return;
     }
@@ -163,37 +162,37 @@ fn story(record: &mut Record, owner: Option<&mut Owner>) -> bool {
     fresh
 }
 
-/// A socket that connects is not in the map of connections yet.
+/// A socket that connects is not in the map of connections yet. Whether its process is known.
 #[inline(always)]
 fn connector(record: &mut Record, key: u64) -> bool {
     if let Some(who) = owners::connector_of(key) {
         record.process = *who;
         record.attribution = Attribution::OWNER;
-        return record.process.flags & person_flag::OBSERVED != 0;
+        return true;
     }
     count::stat(Stat::UNKNOWN_OWNERS);
-    unattributed()
+    false
 }
 
-/// What happens in a softirq is the owner's story.
+/// What happens in a softirq is the owner's story. Whether one is known.
 #[inline(always)]
 fn move_owner(record: &mut Record) -> bool {
     if record.owner_attribution != Attribution::NONE {
         record.process = record.owner;
         record.attribution = record.owner_attribution;
-        return record.process.flags & person_flag::OBSERVED != 0;
+        return true;
     }
     if record.cause == Cause::BAD_SEGMENT {
         if let Some(who) = owners::listener_of(&record.endpoints) {
             record.process = *who;
             record.attribution = Attribution::LISTENER;
-            return record.process.flags & person_flag::OBSERVED != 0;
+            return true;
         }
     }
     if record.cause != Cause::NO_SOCKET {
         count::stat(Stat::UNKNOWN_OWNERS);
     }
-    unattributed()
+    false
 }
 
 /// Whether to report what nobody is known for.
@@ -222,12 +221,18 @@ fn counterpart(record: &mut Record, mirror: &mut Endpoints) {
     }
 }
 
+/// Whether stacks of a kind are recorded.
+#[inline(always)]
+fn wants(stacks: u32) -> bool {
+    setting!(stack_depth) > 0 && setting!(stacks) & stacks != 0
+}
+
 /// Offers the record to the ring. A failed reservation is counted under its namespace and cause.
 #[inline(always)]
 fn submit(ctx: &impl EbpfContext, record: &Record, total: Option<*mut Total>, by_current: bool) {
     // A task that is exiting has given up its memory: there is no user stack to take.
-    let with_stack = setting!(stack_depth) > 0 && by_current && record.process.flags & person_flag::EXITING == 0;
-    let written = if with_stack { write_with_stack(ctx, record) } else { write(record) };
+    let user = wants(Stacks::USER) && by_current && record.process.flags & person_flag::EXITING == 0;
+    let written = if user || wants(Stacks::KERNEL) { write_with_stacks(ctx, record, user) } else { write(record) };
     if let Some(total) = total {
         // SAFETY: from a lookup.
         unsafe {
@@ -252,15 +257,32 @@ fn write(record: &Record) -> bool {
 }
 
 #[inline(always)]
-fn write_with_stack(ctx: &impl EbpfContext, record: &Record) -> bool {
-    let stack_bytes = 8 * setting!(stack_depth);
-    let Some(mut bytes) = EVENTS.reserve_bytes(RECORD_LEN + stack_bytes as usize, 0) else { return false };
+fn write_with_stacks(ctx: &impl EbpfContext, record: &Record, user: bool) -> bool {
+    let stack = 8 * setting!(stack_depth);
+    let top_room = if wants(Stacks::USER) && setting!(stack_top) != 0 { TOP_BYTES } else { 0 };
+    let user_room = if wants(Stacks::USER) { stack + top_room } else { 0 };
+    let kernel_room = if wants(Stacks::KERNEL) { stack } else { 0 };
+    let room = RECORD_LEN + (user_room + kernel_room) as usize;
+    let Some(mut bytes) = EVENTS.reserve_bytes(room, 0) else { return false };
     let start = bytes.as_mut_ptr();
-    // SAFETY: the reservation is RECORD_LEN bytes, aligned to eight, and room for the stack behind them.
+    let head = start.cast::<Record>();
+    // SAFETY: the reservation is RECORD_LEN bytes, aligned to eight, and room for the stacks behind them.
     unsafe {
-        start.cast::<Record>().write(*record);
-        let taken = bpf_get_stack(ctx.as_ptr(), start.add(RECORD_LEN).cast(), stack_bytes, BPF_F_USER_STACK);
-        addr_of_mut!((*start.cast::<Record>()).stack_bytes).write(taken as i32);
+        head.write(*record);
+        addr_of_mut!((*head).stack_room).write(user_room);
+        if user {
+            let taken = bpf_get_stack(ctx.as_ptr(), start.add(RECORD_LEN).cast(), stack, BPF_F_USER_STACK);
+            addr_of_mut!((*head).stack_bytes).write(taken as i32);
+            // Frame pointers do not tell who has called a function that has no frame.
+            if top_room > 0 && task::copy_stack_top(start.add(RECORD_LEN + stack as usize)) {
+                addr_of_mut!((*head).top_bytes).write(top_room);
+            }
+        }
+        if kernel_room > 0 {
+            let kernel = start.add(RECORD_LEN + user_room as usize);
+            let taken = bpf_get_stack(ctx.as_ptr(), kernel.cast(), kernel_room, 0);
+            addr_of_mut!((*head).kernel_stack_bytes).write(taken as i32);
+        }
     }
     bytes.submit(wake());
     true
@@ -288,7 +310,7 @@ pub(crate) fn clean_close<R: Reader>(
     note: Option<&Note>,
     old_state: u8,
 ) {
-    if setting!(causes) & Cause::bit(Cause::CLEAN) == 0 {
+    if !filter::wants_clean() {
         return count::act(sock.common.netns(), Cause::CLEAN);
     }
     let Some(scratch) = scratch::take(story) else { return };
@@ -301,26 +323,29 @@ pub(crate) fn clean_close<R: Reader>(
     scratch.release();
 }
 
-/// Remembers the running task as the closer of the connection; after a half-close, as its owner.
+/// Remembers the running task as the closer of the connection; after a half-close, as its owner. `closes` tells a close
+/// from a half-close.
 #[inline(always)]
-pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&Note>) {
+pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, old_state: u8, closes: bool) {
     if !filter::netns(sock.common.netns()) {
         return;
     }
-    let Some(scratch) = scratch::take(story) else { return };
+    let Some(scratch) = scratch::take_for_owner(story) else { return };
+    let note = notes::get(sock.key());
     scratch.record.endpoints = sock.endpoints();
     let owner = &mut scratch.owner;
     owner.born_ns = 0;
     owner.role = 0;
-    if let Some(note) = note {
+    if let Some(note) = note.as_deref() {
         owner.born_ns = note.born_ns;
         owner.role = u32::from(note.role);
     }
     owner.flags = 0;
     owner.padding = 0;
     owner.segments = sock.tcp_field(offset!(data_segs_in)).unwrap_or(0);
+    // At its entry a close has not shut anything down yet.
     // SAFETY: helper without arguments.
-    owner.closed_ns = if sock.shut_down() { unsafe { bpf_ktime_get_boot_ns() } } else { 0 };
+    owner.closed_ns = if closes || sock.shut_down() { unsafe { bpf_ktime_get_boot_ns() } } else { 0 };
     if sock.has_backlog() {
         owner.flags = owner_flag::BACKLOG;
     }
@@ -333,8 +358,12 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&Note
         known.closed_ns = scratch.owner.closed_ns;
         known.segments = scratch.owner.segments;
         known.flags = scratch.owner.flags;
+        scratch.owner.who = known.who;
     } else {
         owners::put(&scratch.record.endpoints, &scratch.owner);
+    }
+    if setting!(churn) != 0 && closes {
+        churn::closed(scratch, sock, note, old_state, false);
     }
     scratch.release();
 }

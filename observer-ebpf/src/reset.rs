@@ -7,7 +7,8 @@ use aya_log_ebpf::debug;
 use observer_ebpf::{Cause, Kind, Note, Record, Source, candidate, note_flag, present, record_flag};
 
 use crate::{
-    frozen::{self, offset},
+    churn,
+    frozen::{self, offset, setting},
     notes, owners,
     read::{Direct, Reader},
     report,
@@ -53,6 +54,9 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
         }
         conclude(ctx, scratch, &prediction, reason);
         if active {
+            if setting!(churn) != 0 && scratch.record.kind == Kind::CLOSE {
+                churn::reset(scratch, sk);
+            }
             settle(sk as u64, scratch.record.kind);
         }
     }

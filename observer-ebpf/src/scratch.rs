@@ -5,7 +5,7 @@
 //! million instructions where it now walks some thousands.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use observer_ebpf::{Attribution, Endpoints, Kind, Owner, Person, Record, Source, Stat};
+use observer_ebpf::{Attribution, Churn, Endpoints, Kind, Owner, Pair, Person, Record, Source, Stat};
 
 use crate::count;
 
@@ -42,6 +42,10 @@ pub(crate) struct Scratch {
     pub(crate) owner: Owner,
     /// The connection as its peer sees it.
     pub(crate) mirror: Endpoints,
+    /// Process and peer, whose connections are counted.
+    pub(crate) pair: Pair,
+    /// What they start with: a process, and zeros.
+    pub(crate) churn: Churn,
 }
 
 #[map]
@@ -50,6 +54,18 @@ static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(story::COUN
 /// Memory for a run, with a blank record about a close. To be given back with [`Scratch::release`].
 #[inline(always)]
 pub(crate) fn take(story: u32) -> Option<&'static mut Scratch> {
+    let scratch = take_for_owner(story)?;
+    scratch.by_current = 0;
+    scratch.begins = 0;
+    scratch.connecting = 0;
+    scratch.record = BLANK;
+    Some(scratch)
+}
+
+/// Memory for a run that remembers an owner and reports nothing, which is most of what a clean connection costs: of the
+/// record only the endpoints may be used, once they are filled in. To be given back with [`Scratch::release`].
+#[inline(always)]
+pub(crate) fn take_for_owner(story: u32) -> Option<&'static mut Scratch> {
     let scratch = match slot(story * LEVELS) {
         Some(scratch) => scratch,
         None => match slot(story * LEVELS + 1) {
@@ -61,10 +77,6 @@ pub(crate) fn take(story: u32) -> Option<&'static mut Scratch> {
         },
     };
     scratch.busy = 1;
-    scratch.by_current = 0;
-    scratch.begins = 0;
-    scratch.connecting = 0;
-    scratch.record = BLANK;
     Some(scratch)
 }
 
@@ -113,5 +125,7 @@ const BLANK: Record = Record {
     role: 0,
     old_state: 0,
     stack_bytes: 0,
-    padding: 0,
+    kernel_stack_bytes: 0,
+    stack_room: 0,
+    top_bytes: 0,
 };

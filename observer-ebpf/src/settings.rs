@@ -3,7 +3,7 @@
 
 use zerocopy::{Immutable, IntoBytes};
 
-/// Which filters are on, as bits of [`Settings::filters`]. A filter's values are in its map.
+/// Which filters are on, as bits of [`Selection::filters`]. A filter's values are in its map.
 pub struct Filters;
 
 impl Filters {
@@ -35,13 +35,23 @@ impl TaskAccess {
     pub const PROBE: u32 = 2;
 }
 
-/// Bits of an address in the `PEERS` map: IPv4 is stored as `::ffff:a.b.c.d`.
-pub const PREFIX_BITS: u32 = 128;
+/// Bits of a key of the `PEERS` map: the generation of the filters, then the address; IPv4 is stored as `::ffff:a.b.c.d`.
+pub const PREFIX_BITS: u32 = 32 + 128;
 
-/// Frozen settings of one observer.
+/// Bits of [`Settings::stacks`].
+pub struct Stacks;
+
+impl Stacks {
+    /// The process's.
+    pub const USER: u32 = 1;
+    /// The kernel's.
+    pub const KERNEL: u32 = 1 << 1;
+}
+
+/// What is observed and reported. Frozen, or, when [`Settings::reloadable`], in the map `SELECTIONS`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
-pub struct Settings {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoBytes, Immutable)]
+pub struct Selection {
     /// Filters that are on; see [`Filters`].
     pub filters: u32,
     /// Causes to report, one bit each ([`crate::Cause::bit`]).
@@ -51,8 +61,29 @@ pub struct Settings {
     pub storied: u32,
     /// Least number of unread bytes to report.
     pub min_unread: u32,
-    /// Frames of a user stack to record, 0 to 64.
+    /// 1 to observe the children of observed processes.
+    pub children: u32,
+}
+
+/// Selections that the map `SELECTIONS` holds: the one in force and the one before or after it.
+pub const SELECTION_SLOTS: u32 = 2;
+
+/// Frozen settings of one observer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
+pub struct Settings {
+    /// What is observed, unless it may change.
+    pub selection: Selection,
+    /// 1 when what is observed may change while the programs run.
+    pub reloadable: u32,
+    /// Stacks to record; see [`Stacks`].
+    pub stacks: u32,
+    /// Frames of each stack to record, 0 to 64.
     pub stack_depth: u32,
+    /// 1 to record the top of the user stack: `bpf_task_pt_regs` (5.15) is there, and user memory may be read.
+    pub stack_top: u32,
+    /// 1 to count connections by process and peer.
+    pub churn: u32,
     /// Bytes that wait in the ring before the reader is woken; 0 wakes it for each record.
     pub wake_bytes: u32,
     /// [`TaskAccess`].

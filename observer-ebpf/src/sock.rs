@@ -139,6 +139,26 @@ impl<R: Reader> Sock<R> {
         Some(self.tcp(offset))
     }
 
+    /// Payload bytes received in order: the FIN counts as a byte.
+    #[inline(always)]
+    pub(crate) fn received_bytes(&self) -> Option<u64> {
+        let received: u64 = self.tcp_field(offset!(bytes_received))?;
+        Some(received.saturating_sub(u64::from(self.fin_received())))
+    }
+
+    /// Payload bytes sent once.
+    #[inline(always)]
+    pub(crate) fn sent_bytes(&self) -> Option<u64> {
+        let sent: u64 = self.tcp_field(offset!(bytes_sent))?;
+        Some(sent.saturating_sub(self.tcp_field(offset!(bytes_retrans))?))
+    }
+
+    /// Smoothed round-trip time, kept in eighths of a microsecond.
+    #[inline(always)]
+    pub(crate) fn srtt_us(&self) -> Option<u32> {
+        Some(self.tcp_field::<u32>(offset!(srtt_us))? >> 3)
+    }
+
     /// Key of what is remembered of this socket.
     #[inline(always)]
     pub(crate) fn key(&self) -> u64 {

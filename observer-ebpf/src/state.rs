@@ -91,19 +91,30 @@ fn on_closing(ctx: &BtfTracePointContext, sk: *const c_void, old: u8, new: u8) {
         return;
     }
     // What an older kernel would have reset, this one closes in order.
-    let spared =
-        setting!(close_hook) != 0 && notes::get(sock.key()).is_some_and(|note| note.candidates == candidate::PHANTOM);
+    let (spared, counted) = match notes::get(sock.key()) {
+        Some(note) => {
+            if old == tcp_state::CLOSE_WAIT {
+                note.flags |= note_flag::PEER_FIRST;
+            }
+            (setting!(close_hook) != 0 && note.candidates == candidate::PHANTOM, note.flags & note_flag::COUNTED != 0)
+        }
+        None => (false, false),
+    };
     if !sends_fin && !spared && setting!(close_hook) != 0 {
         return; // `close` has seen it
     }
-    report::remember(story::STATE, &sock, notes::get(sock.key()).as_deref());
-    if spared {
-        return close::count_clean(ctx, story::STATE, &sock, old);
+    if setting!(close_hook) != 0 {
+        report::remember(story::STATE, &sock, old, spared || counted);
+        if spared {
+            close::count_clean(ctx, story::STATE, &sock, old);
+        }
+        return;
     }
     // A close never sends a FIN with data unread or a linger time of zero: that is a shutdown.
-    let closes = sock.shut_down() && sock.unread() == 0 && !sock.lingers_zero();
-    let resets = old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2();
-    if setting!(close_hook) == 0 && closes && !resets {
+    let in_order = sock.shut_down() && sock.unread() == 0 && !sock.lingers_zero();
+    let closes = in_order && !(old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2());
+    report::remember(story::STATE, &sock, old, closes);
+    if closes {
         close::count_clean(ctx, story::STATE, &sock, old);
     }
 }

@@ -48,7 +48,15 @@ impl Stat {
     pub const UNKNOWN_OWNERS: u32 = 5;
     /// Runs given up since two runs of the same program were under way on the CPU.
     pub const NESTED: u32 = 6;
+    /// Beginnings and ends of processes for which their ring had no room.
+    pub const PROCESSES_LOST: u32 = 7;
+    /// DNS messages for which their ring had no room.
+    pub const DNS_LOST: u32 = 8;
+    /// DNS answers too long to be copied.
+    pub const DNS_CUT: u32 = 9;
+    /// Connections not counted by process and peer, since that map was full.
+    pub const CHURN_FULL: u32 = 10;
 }
 
 /// Number of statistics.
-pub const STAT_SLOTS: u32 = 7;
+pub const STAT_SLOTS: u32 = 11;

@@ -4,12 +4,14 @@
 use std::{
     error::Error,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::mpsc::{self, Receiver},
     thread,
+    time::Duration,
 };
 
 const REQUESTS: usize = 3;
+const STAY: Duration = Duration::from_millis(500);
 const BODY: [u8; 8_000] = [b'.'; 8_000];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,14 +31,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
     for _ in 0..REQUESTS {
-        let mut stream = TcpStream::connect(address)?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-        answer.recv()?;
-        let mut status = String::new();
-        // A buffered reader takes 4 KiB at once, header and some body. The rest stays unread in the kernel.
-        BufReader::with_capacity(4_096, &stream).read_line(&mut status)?;
+        let status = check(address, &answer)?;
         eprint!("undrained: {status}");
     }
     server.join().map_err(|_| "the server panicked")??;
+    // A service goes on; one that ends takes with it what names its functions.
+    thread::sleep(STAY);
     Ok(())
+}
+
+/// The status line of an answer.
+#[inline(never)]
+fn check(address: SocketAddr, answer: &Receiver<()>) -> Result<String, Box<dyn Error>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    answer.recv()?;
+    let mut status = String::new();
+    // A buffered reader takes 4 KiB at once, header and some body. The rest stays unread in the kernel.
+    BufReader::with_capacity(4_096, &stream).read_line(&mut status)?;
+    Ok(status)
 }

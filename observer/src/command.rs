@@ -1,26 +1,41 @@
-//! COMMAND: a process that waits before its first instruction until the hooks are attached.
+//! COMMAND: a process that waits before its first instruction until the hooks are attached. It keeps all privileges that
+//! the observer gives up meanwhile; the thread that has forked it keeps them too, and ends as soon as it may run.
 
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Read as _, Write as _},
     os::{
-        fd::{AsFd as _, AsRawFd as _},
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
         unix::process::{CommandExt as _, ExitStatusExt as _},
     },
     path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{self, Command, ExitStatus, Stdio},
     thread,
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::sync::oneshot;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::oneshot,
+};
+
+/// Name of the thread that has forked COMMAND.
+pub const THREAD: &str = "command";
 
 /// A started command, before or after its release.
 pub struct Child {
     pid: u32,
     gate: Option<io::PipeWriter>,
-    ended: oneshot::Receiver<io::Result<ExitStatus>>,
+    executed: oneshot::Receiver<io::Result<process::Child>>,
+    running: Option<Running>,
+}
+
+/// A command that executes its program.
+struct Running {
+    child: process::Child,
+    /// Readable once it has ended.
+    handle: AsyncFd<OwnedFd>,
 }
 
 impl Child {
@@ -51,21 +66,15 @@ impl Child {
                 gate.read_exact(&mut go)
             });
         }
-        let (sender, ended) = oneshot::channel();
+        let (sender, executed) = oneshot::channel();
         thread::Builder::new()
-            .name("command".to_owned())
-            .spawn(move || {
-                // Returns when the child has executed the program, or could not.
-                let status = child.spawn().and_then(|mut running| {
-                    drop(child);
-                    running.wait()
-                });
-                let _ = sender.send(status);
-            })
+            .name(THREAD.to_owned())
+            // Returns when the child has executed the program, or could not.
+            .spawn(move || drop(sender.send(child.spawn())))
             .context("cannot start the command thread")?;
         let mut pid = [0; 4];
         pid_reader.read_exact(&mut pid).context("cannot start the command")?;
-        Ok(Self { pid: u32::from_ne_bytes(pid), gate: Some(opener), ended })
+        Ok(Self { pid: u32::from_ne_bytes(pid), gate: Some(opener), executed, running: None })
     }
 
     /// Process id.
@@ -88,12 +97,17 @@ impl Child {
     /// # Errors
     /// When the program could not be executed.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
-        match (&mut self.ended).await {
-            Ok(status) => {
-                status.context("cannot execute COMMAND: check its #! line, if it has one, and its architecture")
+        let running = match &mut self.running {
+            Some(running) => running,
+            none => {
+                let Ok(child) = (&mut self.executed).await else { bail!("the command thread ended early") };
+                let child =
+                    child.context("cannot execute COMMAND: check its #! line, if it has one, and its architecture")?;
+                none.insert(Running::new(child)?)
             }
-            Err(_) => bail!("the command thread ended early"),
-        }
+        };
+        let _readable = running.handle.readable().await.context("cannot wait for COMMAND")?;
+        running.child.wait().context("cannot wait for COMMAND")
     }
 
     /// Passes a signal on.
@@ -102,6 +116,22 @@ impl Child {
             // It may have ended in between.
             let _ = kill_process(pid, signal);
         }
+    }
+}
+
+impl Running {
+    fn new(child: process::Child) -> Result<Self> {
+        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK).or_else(|error| match error {
+            // A flag since 5.10; it is only waited for here.
+            rustix::io::Errno::INVAL => pidfd_open(Pid::from_child(&child), PidfdFlags::empty()),
+            _ => Err(error),
+        });
+        let handle = handle.context("cannot watch COMMAND")?;
+        // SAFETY: the descriptor is owned as long as it is waited for, and is always the same one.
+        let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }
+            .map_err(|error| anyhow::Error::msg(error.to_string()))
+            .context("cannot watch COMMAND")?;
+        Ok(Self { child, handle })
     }
 }
 

@@ -14,12 +14,11 @@ use crate::{
     clock::Clock,
     event::{
         AddressType, Attribution, Body, CauseSource, Cgroup, Endpoint, Event, Finding, Host, Listener, Network,
-        Process, Role, SCHEMA, Stack, Tcp, Thread, User,
+        Process, Role, SCHEMA, Tcp, Thread, User,
     },
     judge,
     kernel::Reasons,
-    message,
-    severity::Severity,
+    procfile,
 };
 
 /// Why bytes are no record.
@@ -31,6 +30,28 @@ pub enum Malformed {
     /// A code that this version does not know.
     #[error("unknown {0} code {1}")]
     Code(&'static str, u8),
+}
+
+/// Return addresses, the innermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// In the process.
+    pub user: Vec<u64>,
+    /// In the kernel.
+    pub kernel: Vec<u64>,
+    /// What lay on top of the process's stack; empty when that is not known.
+    pub top: Vec<u64>,
+}
+
+/// An event, and what it takes to complete it.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The event.
+    pub event: Event,
+    /// When it happened, ns of CLOCK_BOOTTIME.
+    pub time_ns: u64,
+    /// Where in the code.
+    pub addresses: Addresses,
 }
 
 /// What decoding needs besides the bytes.
@@ -45,26 +66,23 @@ pub struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Decodes one record into the event with number `seq`.
+    /// Decodes one record into the event with number `seq`. It has no message and no stack yet.
     ///
     /// # Errors
     /// When the bytes are no record of this ABI.
-    pub fn decode(&self, bytes: &[u8], seq: u64) -> Result<Event, Malformed> {
+    pub fn decode(&self, bytes: &[u8], seq: u64) -> Result<Decoded, Malformed> {
         let (record, rest) = Record::read_from_prefix(bytes).map_err(|_| Malformed::Short(bytes.len()))?;
         let cause = Cause::of(record.cause).ok_or(Malformed::Code("cause", record.cause))?;
         let cgroup = record.process.cgroup_id;
         let mut finding = Finding {
-            cause,
-            cause_source: source(record.source)?,
-            severity: Severity::default(),
-            process: process(&record.process, record.attribution)?,
-            owner: process(&record.owner, record.owner_attribution)?,
-            counterpart: process(&record.counterpart, record.counterpart_attribution)?,
-            cgroup: (cgroup != 0).then_some(Cgroup { id: cgroup }),
+            process: self.process(&record.process, record.attribution)?,
+            owner: self.process(&record.owner, record.owner_attribution)?,
+            counterpart: self.process(&record.counterpart, record.counterpart_attribution)?,
+            cgroup: (cgroup != 0).then_some(Cgroup { id: cgroup, path: None }),
             network: network(&record),
             tcp: self.tcp(&record),
             listener: has(&record, present::UNACCEPTED).then_some(Listener { unaccepted: record.unaccepted }),
-            stack: stack(&record, rest)?,
+            ..Finding::of(cause, source(record.source)?)
         };
         if record.attribution != AttributionCode::CURRENT {
             finding.owner = None; // it is the process
@@ -77,14 +95,15 @@ impl Decoder<'_> {
             Kind::RECEIVED => Body::ResetReceived(finding),
             other => return Err(Malformed::Code("kind", other)),
         };
-        Ok(Event {
+        let event = Event {
             schema: SCHEMA.to_owned(),
             seq,
             time: self.clock.wall(record.time_ns),
-            message: message::of(&body),
+            message: String::new(),
             host: Host { name: self.host.to_owned() },
             body,
-        })
+        };
+        Ok(Decoded { event, time_ns: record.time_ns, addresses: addresses(&record, rest)? })
     }
 
     fn tcp(&self, record: &Record) -> Tcp {
@@ -109,6 +128,34 @@ impl Decoder<'_> {
             disagreement: is(record_flag::DISAGREEMENT).then_some(true),
         }
     }
+
+    fn process(&self, person: &Person, attribution: u8) -> Result<Option<Process>, Malformed> {
+        process(&self.clock, person, attribution)
+    }
+}
+
+/// A person as a process; None for nobody.
+///
+/// # Errors
+/// When the attribution is none of this ABI.
+pub(crate) fn process(clock: &Clock, person: &Person, attribution: u8) -> Result<Option<Process>, Malformed> {
+    let attribution = match attribution {
+        AttributionCode::NONE => return Ok(None),
+        AttributionCode::CURRENT => Attribution::Current,
+        AttributionCode::CLOSER => Attribution::Closer,
+        AttributionCode::OWNER => Attribution::Owner,
+        AttributionCode::LISTENER => Attribution::Listener,
+        other => return Err(Malformed::Code("attribution", other)),
+    };
+    Ok(Some(Process {
+        comm: name(person.comm),
+        thread: Thread { name: name(person.thread) },
+        user: User { id: person.uid, name: None },
+        start_ns: person.start_ns,
+        start_time: (person.start_ns != 0).then(|| clock.wall(person.start_ns)),
+        exiting: (person.flags & person_flag::EXITING != 0).then_some(true),
+        ..Process::of(person.tgid, person.pid, attribution)
+    }))
 }
 
 fn has(record: &Record, bits: u32) -> bool {
@@ -150,29 +197,8 @@ fn source(code: u8) -> Result<CauseSource, Malformed> {
     }
 }
 
-fn process(person: &Person, attribution: u8) -> Result<Option<Process>, Malformed> {
-    let attribution = match attribution {
-        AttributionCode::NONE => return Ok(None),
-        AttributionCode::CURRENT => Attribution::Current,
-        AttributionCode::CLOSER => Attribution::Closer,
-        AttributionCode::OWNER => Attribution::Owner,
-        AttributionCode::LISTENER => Attribution::Listener,
-        other => return Err(Malformed::Code("attribution", other)),
-    };
-    Ok(Some(Process {
-        pid: person.tgid,
-        tid: person.pid,
-        comm: comm(person.comm),
-        thread: Thread { name: comm(person.thread) },
-        user: User { id: person.uid },
-        exiting: (person.flags & person_flag::EXITING != 0).then_some(true),
-        attribution,
-    }))
-}
-
-fn comm(words: [u32; COMM_LEN / 4]) -> String {
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+fn name(words: [u32; COMM_LEN / 4]) -> String {
+    procfile::comm_text(&words.map(u32::to_ne_bytes).concat())
 }
 
 fn network(record: &Record) -> Option<Network> {
@@ -189,14 +215,15 @@ fn network(record: &Record) -> Option<Network> {
             RoleCode::SERVER => Some(Role::Server),
             _ => None,
         },
-        local: Endpoint { address: local.to_string(), port: local_port },
-        peer: Endpoint { address: peer.to_string(), port: peer_port },
+        local: Endpoint::of(local, local_port),
+        peer: Endpoint::of(peer, peer_port),
         namespace: (netns != 0).then_some(netns),
+        host_namespace: None,
     })
 }
 
 /// An address in network byte order; IPv4-mapped ones become IPv4.
-fn address(words: [u32; 4]) -> IpAddr {
+pub(crate) fn address(words: [u32; 4]) -> IpAddr {
     let mut octets = [0; 16];
     for (chunk, word) in octets.chunks_exact_mut(4).zip(words) {
         chunk.copy_from_slice(&word.to_ne_bytes());
@@ -204,18 +231,38 @@ fn address(words: [u32; 4]) -> IpAddr {
     Ipv6Addr::from(octets).to_canonical()
 }
 
-fn stack(record: &Record, rest: &[u8]) -> Result<Option<Stack>, Malformed> {
-    let Ok(length) = usize::try_from(record.stack_bytes) else { return Ok(None) };
-    if length == 0 {
-        return Ok(None);
-    }
-    let frames = rest.get(..length).ok_or(Malformed::Short(RECORD_LEN + rest.len()))?;
-    let frame = |chunk: &[u8]| {
+fn addresses(record: &Record, rest: &[u8]) -> Result<Addresses, Malformed> {
+    let short = || Malformed::Short(RECORD_LEN + rest.len());
+    let room = usize::try_from(record.stack_room).unwrap_or(usize::MAX);
+    let user = frames(rest, record.stack_bytes).ok_or_else(short)?;
+    let kernel = match record.kernel_stack_bytes {
+        ..=0 => Vec::new(),
+        length => rest.get(room..).and_then(|rest| frames(rest, length)).ok_or_else(short)?,
+    };
+    let top = match usize::try_from(record.top_bytes).unwrap_or(usize::MAX) {
+        0 => Vec::new(),
+        length => {
+            let start = room.checked_sub(length).ok_or_else(short)?;
+            rest.get(start..room).map(words).ok_or_else(short)?
+        }
+    };
+    Ok(Addresses { user, kernel, top })
+}
+
+/// Return addresses. A stack that could not be taken is empty.
+fn frames(bytes: &[u8], length: i32) -> Option<Vec<u64>> {
+    let Ok(length) = usize::try_from(length) else { return Some(Vec::new()) };
+    bytes.get(..length).map(words)
+}
+
+/// Words of eight bytes.
+fn words(bytes: &[u8]) -> Vec<u64> {
+    let word = |chunk: &[u8]| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(chunk);
-        format!("{:#x}", u64::from_ne_bytes(bytes))
+        u64::from_ne_bytes(bytes)
     };
-    Ok(Some(Stack { user: frames.chunks_exact(8).map(frame).collect() }))
+    bytes.chunks_exact(8).map(word).collect()
 }
 
 /// Names of `include/net/tcp_states.h`.

@@ -8,7 +8,7 @@ use crate::{
 
 /// Whether so many bytes may be a TLS alert: `close_notify` takes 24 bytes in TLS 1.3 (RFC 8446 §5.2 and §6) and 31 to 61
 /// in TLS 1.2, by cipher. Less than that is a small request rather than a farewell.
-fn may_be_alert(bytes: u32) -> bool {
+pub(crate) fn may_be_alert(bytes: u32) -> bool {
     (24..=64).contains(&bytes)
 }
 
@@ -56,34 +56,14 @@ mod tests {
     use Severity::{Benign, Harmful, Suspect};
 
     use super::*;
-    use crate::event::{CauseSource, Process, Tcp, Thread, User};
+    use crate::event::{CauseSource, Process, Tcp};
 
     fn process(attribution: Attribution, exiting: bool) -> Process {
-        Process {
-            pid: 1,
-            tid: 1,
-            comm: "test".to_owned(),
-            thread: Thread { name: "test".to_owned() },
-            user: User { id: 0 },
-            exiting: exiting.then_some(true),
-            attribution,
-        }
+        Process { exiting: exiting.then_some(true), ..Process::of(1, 1, attribution) }
     }
 
     fn judge(cause: Cause, process: Option<Process>, tcp: Tcp) -> Severity {
-        severity(&Finding {
-            cause,
-            cause_source: CauseSource::Predicted,
-            severity: Severity::default(),
-            process,
-            owner: None,
-            counterpart: None,
-            cgroup: None,
-            network: None,
-            tcp,
-            listener: None,
-            stack: None,
-        })
+        severity(&Finding { process, tcp, ..Finding::of(cause, CauseSource::Predicted) })
     }
 
     /// Cause, unread, unacknowledged, FIN received, RST sent: severity.

@@ -1,7 +1,9 @@
 //! The program: parses, runs, and turns the outcome into an exit status.
 
 use std::{
+    fs,
     io::{self, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
@@ -11,6 +13,30 @@ use conn_observer::{
     diagnose::diagnose,
     doctor, event, observe,
 };
+
+/// Most of what is allocated here is freed by another thread.
+mod allocator {
+    use std::ffi::c_char;
+
+    use tikv_jemallocator::Jemalloc;
+
+    #[global_allocator]
+    static ALLOCATOR: Jemalloc = Jemalloc;
+
+    /// A pointer that threads may share.
+    #[repr(transparent)]
+    struct Options(*const c_char);
+
+    // SAFETY: what it points to is never written.
+    unsafe impl Sync for Options {}
+
+    /// What jemalloc reads before `main()` (`malloc_conf` of its manual): few arenas, and memory that is free for a second goes
+    /// back, for an observer that has seen a flood has little to do afterwards.
+    // SAFETY: the name that this build of jemalloc looks for, and a C string, as it expects.
+    #[unsafe(export_name = "_rjem_malloc_conf")]
+    #[used]
+    static OPTIONS: Options = Options(c"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0".as_ptr());
+}
 
 /// It could not run.
 const CANNOT_RUN: u8 = 2;
@@ -33,17 +59,23 @@ fn perform(task: Task) -> Result<u8> {
             print(&(text + "\n")).context("cannot write the schema")?;
             Ok(0)
         }
+        Task::Print(text) => {
+            print(&text).context("cannot write to standard output")?;
+            Ok(0)
+        }
+        Task::Write { folder, files } => write(&folder, &files).map(|()| 0),
         Task::Doctor(request) => {
             let report = doctor::examine(&request);
             print(&report.render(request.options.format)?).context("cannot write the report")?;
             Ok(report.exit_code())
         }
+        Task::Look(look) => look.perform(),
         Task::Observe(options) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .context("cannot start the event loop")?;
-            let outcome = runtime.block_on(observe::run(&options))?;
+            let outcome = runtime.block_on(observe::run(*options, &Cli::options_again))?;
             Ok(if outcome.failed { 1 } else { outcome.command.unwrap_or(0) })
         }
     }
@@ -55,4 +87,12 @@ fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+fn write(folder: &Path, files: &[(String, String)]) -> Result<()> {
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! An event as one plain sentence.
 
+mod churn;
+
 use std::fmt::Write as _;
 
 use crate::{
     cause::Cause,
-    event::{Attribution, Audit, AuditedCounter, Body, Finding, Process, Relation, Role, Stopped},
+    event::{Attribution, Audit, AuditedCounter, Body, Finding, Loss, Process, Relation, Role, Stopped},
 };
 
 /// The sentence of an event.
@@ -19,17 +21,27 @@ pub fn of(body: &Body) -> String {
         Body::Close(finding) => close(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
         Body::ResetSent(finding) => reset(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
         Body::ResetReceived(finding) => received(&mut text, finding),
-        Body::Loss(loss) => write!(
-            text,
-            "lost {} findings in the {} ({} so far): a larger --ring-size holds more",
-            thousands(loss.lost),
-            loss.place,
-            thousands(loss.total_lost)
-        ),
+        Body::Churn(churn) => churn::sentence(&mut text, churn),
+        Body::Reloaded(reloaded) => {
+            let restart = reloaded.needs_restart.join(", ");
+            let rest = if restart.is_empty() { String::new() } else { format!("; needs a restart: {restart}") };
+            write!(text, "filters and sinks reloaded{rest}")
+        }
+        Body::Loss(loss) => lost(&mut text, loss),
         Body::Audit(audit) => audited(&mut text, audit),
         Body::Stopped(stopped) => balance(&mut text, stopped),
     };
     text
+}
+
+fn lost(text: &mut String, loss: &Loss) -> std::fmt::Result {
+    let (lost, total) = (thousands(loss.lost), thousands(loss.total_lost));
+    match &loss.sink {
+        Some(sink) => write!(text, "lost {lost} events on their way to sink {sink} ({total} so far)"),
+        None => {
+            write!(text, "lost {lost} findings in the {} ({total} so far): a larger --ring-size holds more", loss.place)
+        }
+    }
 }
 
 fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
@@ -67,7 +79,12 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
     for (count, what) in doubts.iter().filter(|(count, _)| *count > 0) {
         write!(text, ", {} {what}", thousands(*count))?;
     }
-    Ok(())
+    match stopped.churn {
+        Some(churn) if churn.uncounted > 0 => {
+            write!(text, ", {} beginnings and ends of connections not counted for churn", thousands(churn.uncounted))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a RST of ours takes away from the peer.
@@ -208,22 +225,24 @@ fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
 }
 
 fn name(text: &mut String, process: &Process) -> std::fmt::Result {
-    // A process may name itself anything, line ends and terminal sequences included.
-    for character in process.comm.chars() {
+    printable(text, &process.comm)?;
+    write!(text, "[{}]", process.pid)
+}
+
+/// A process may name itself anything, line ends and terminal sequences included.
+fn printable(text: &mut String, comm: &str) -> std::fmt::Result {
+    for character in comm.chars() {
         if character.is_control() {
             write!(text, "{}", character.escape_default())?;
         } else {
             text.push(character);
         }
     }
-    write!(text, "[{}]", process.pid)
+    Ok(())
 }
 
 fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {
     let Some(network) = &finding.network else { return text.write_str("an unknown connection") };
-    let end = |address: &str, port: u16| {
-        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
-    };
     let local = end(&network.local.address, network.local.port);
     let peer = end(&network.peer.address, network.peer.port);
     // The arrow points the way the connection was opened.
@@ -234,12 +253,21 @@ fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {
     }
 }
 
+pub(crate) fn end(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
 fn bytes(count: u32) -> &'static str {
     if count == 1 { "byte" } else { "bytes" }
 }
 
+/// `1 host`, `3,900 hosts`
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// `4,022`
-fn thousands(value: u64) -> String {
+pub(crate) fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -47,14 +48,24 @@ impl Member {
         Ok(text)
     }
 
+    /// Opens the namespace itself, to enter it. It lives at least as long as the file is open.
+    ///
+    /// # Errors
+    /// As [`Member::read`].
+    pub fn open(&self) -> io::Result<fs::File> {
+        let file = fs::File::open(self.folder.join("ns/net"))?;
+        if file.metadata()?.ino() != u64::from(self.inode) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(file)
+    }
+
     /// Whether it was there already at a [`boot_time`]. Then it vouches for the namespace being the one of that time:
     /// inode numbers are given away again.
     #[must_use]
     pub fn existed_at(&self, time: Duration) -> bool {
-        let stat = fs::read_to_string(self.folder.join("stat")).unwrap_or_default();
-        // `starttime` is field 22. The name, field 2, stands in parentheses and may hold anything.
-        let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse::<u64>().ok());
-        ticks.is_some_and(|ticks| Duration::from_millis(ticks * TICK_MS) < time)
+        const START_TIME: usize = 22;
+        procfile::stat(&self.folder, START_TIME).is_some_and(|ticks| Duration::from_millis(ticks * TICK_MS) < time)
     }
 }
 
@@ -68,6 +79,15 @@ pub fn boot_time() -> Duration {
 #[must_use]
 pub fn own() -> Option<Member> {
     Member::at("/proc/self".into())
+}
+
+/// The host's own namespace, the one it started with: kernel threads never leave it. Where the first of them cannot be
+/// seen, the one of process 1 stands in.
+#[must_use]
+pub fn of_host() -> Option<u32> {
+    let threads = Path::new("/proc/2");
+    let is_kernel = fs::read_to_string(threads.join("comm")).is_ok_and(|name| name.trim_end() == "kthreadd");
+    inode_at(if is_kernel { threads } else { Path::new("/proc/1") })
 }
 
 /// A member of every namespace that some process is in, this one's first of all. Threads that have left the namespace of

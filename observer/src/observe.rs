@@ -3,13 +3,15 @@
 //! Its order, each step for a reason:
 //! 1. the output opens, so that a bad path fails before anything else;
 //! 2. COMMAND is forked and waits, so that its id is known;
-//! 3. the hooks are attached, the owners of older connections are looked up, then `started` is written: traffic made
-//!    after reading it is seen;
-//! 4. COMMAND is released: its first instruction is seen;
-//! 5. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
-//! 6. the hooks are detached, the ring is drained, the totals are read;
-//! 7. the last audits, `loss` and `stopped` are written, the output is flushed;
-//! 8. COMMAND, if it still runs, is waited for: its exit status is ours.
+//! 3. the hooks are attached, the owners of older connections are looked up: whatever takes a privilege;
+//! 4. privileges are given up ([`Sandbox`]), and only then threads are started: they inherit what is left;
+//! 5. `started` is written: traffic made after reading it is seen;
+//! 6. COMMAND is released: its first instruction is seen;
+//! 7. systemd is told that the service is ready, once that line is on its way;
+//! 8. findings, until a signal, `--count`, `--duration`, COMMAND's end or a closed pipe;
+//! 9. the hooks are detached, the ring is drained, the totals are read;
+//! 10. the last verdicts on churn, the last audits, `loss` and `stopped` are written, the output is flushed;
+//! 11. COMMAND, if it still runs, is waited for: its exit status is ours.
 
 use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
 
@@ -23,18 +25,31 @@ use tokio::{
 };
 
 use crate::{
+    attribute::{Stage, Work},
     audit::Auditor,
+    churn::{Verdicts, Windows},
     command::{self, Child},
+    diagnose::diagnose,
     kernel::{self, Attached, Tally},
-    options::Options,
-    output::Output,
-    procfile, seed,
+    notify::Notifier,
+    options::{Destination, Options},
+    output, procfile,
+    sandbox::{Account, Needs, Sandbox},
+    seed,
     signals::{Signals, from_terminal},
-    stream::Stream,
+    sink,
+    stream::{Batch, Stream},
+    vitals::{Report, Vitals},
 };
 
 /// Rendered bytes at which the ring is left alone until they are taken.
 const BATCH_BYTES: usize = 256 << 10;
+
+/// Lives that are read at a time.
+const MOST_LIVES: usize = 16_384;
+
+/// DNS messages that are read at a time: all that the ring holds.
+const MOST_MESSAGES: usize = 8_192;
 
 /// How long the last lines may take to be written after a signal.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
@@ -62,49 +77,92 @@ enum Wake {
     Room,
     Deadline,
     Closed,
+    Heartbeat,
 }
 
 /// Observes as the options say.
 ///
+/// `again` reads the options again, for SIGHUP with a configuration file.
+///
 /// # Errors
 /// When it cannot start, or cannot write what it saw.
-pub async fn run(options: &Options) -> Result<Outcome> {
+pub async fn run(mut options: Options, again: &dyn Fn() -> Result<Options>) -> Result<Outcome> {
+    let options = &mut options;
     check(options)?;
-    let output = match &options.output {
-        Some(path) => Output::file(path)?,
-        None => Output::stdout()?,
-    };
+    let account = options.user.as_deref().map(Account::find).transpose()?;
+    let output = output::Opened::open(&options.output, options.format)?;
+    let notifier = Notifier::from_environment();
+    let vitals = Vitals::default();
+    let sinks = Account::opening(account.as_ref(), || sink::Opened::open(&options.sinks, &vitals))?;
     let mut child = None;
     if options.has_command() {
-        child = Some(Child::prepare(&options.command, options.output.is_some())?);
+        child = Some(Child::prepare(&options.command, options.output != Destination::Stdout)?);
     }
-    let signals = Signals::install()?;
+    let signals = Signals::install(options.config.is_some())?;
     let mut auditor = Auditor::start(options);
     let command = child.as_ref().map(Child::pid);
     let mut attached = kernel::attach(options, command)?;
     // Connections that begin from here on the programs see.
     attached.seed(&seed::sockets().0, &options.filters, command)?;
-    // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
-    let ring = unsafe { AsyncFd::register_with_interest(attached.take_ring()?, Interest::READABLE) }
-        .map_err(|error| anyhow::Error::msg(error.to_string()))
-        .context("cannot wait for the ring buffer")?;
+    let ring = wakeable(attached.take_ring()?)?;
+    let lives = attached.take_lives()?;
+    let dns = attached.take_dns()?.map(wakeable).transpose()?;
     auditor.begin(attached.has_reasons);
     let reasons = Arc::clone(&attached.reasons);
+    let needs = Needs::of(options, command);
+    let sandbox = Sandbox::enter(options.sandbox, account.as_ref(), &needs, || attached.tally().is_ok())?;
+    let output = output.map(|output| output.start(sandbox.rules()?)).transpose()?;
+    let mut stage = Stage::start(options, output, sinks.start(sandbox.rules()?)?, sandbox.rules()?)?;
     let mut stream = Stream::new(options, &reasons);
-    stream.started(options, &attached);
-    output.begin()?;
-    let mut session = Session { options, stream, attached, auditor, ring, child, signals, status: None };
-    let followed = session.follow(&output).await;
-    let Session { mut stream, mut attached, mut auditor, mut ring, mut child, mut signals, mut status, .. } = session;
+    stream.started(options, &attached, sandbox.state);
+    let churn = Windows::begin(options);
+    let mut session = Session {
+        options,
+        again,
+        stream,
+        attached,
+        auditor,
+        churn,
+        ring,
+        lives,
+        dns,
+        child,
+        signals,
+        notifier,
+        status: None,
+        vitals: vitals.clone(),
+    };
+    let followed = session.follow(&mut stage).await;
+    session.notifier.stopping();
+    let Session {
+        options,
+        mut stream,
+        mut attached,
+        mut auditor,
+        mut churn,
+        mut ring,
+        mut lives,
+        mut dns,
+        mut child,
+        mut signals,
+        mut status,
+        ..
+    } = session;
     let reason = *followed.as_ref().unwrap_or(&"error");
     auditor.pause(&attached.tally()?);
     attached.detach()?;
+    vitals.detached();
     attached.flush_log();
-    drain(&mut stream, ring.get_mut());
+    drain(&mut stream, ring.get_mut(), &mut lives);
+    drain_dns(&mut stream, dns.as_mut().map(AsyncFd::get_mut));
     let tally = attached.tally()?;
+    if churn.are_wanted() {
+        stream.churn(churning(&mut churn, &mut attached, &tally, true)?);
+    }
     stream.audits(auditor.finish(&tally));
+    stream.sink_losses(&stage.ledger().read());
     stream.stopped(reason, &tally);
-    let flushed = flush(stream.take(), output, &mut signals, reason == "signal").await;
+    let flushed = flush(stream.take(), stage, &mut signals, reason == "signal").await;
     // COMMAND goes on without an observer: its status is still what the caller waits for.
     if let (Some(child), None, true) = (&mut child, status, followed.is_ok()) {
         status = Some(outlast(child, &mut signals).await?);
@@ -120,7 +178,7 @@ async fn outlast(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus>
     loop {
         select! {
             status = child.ended() => return status,
-            signal = signals.next() => {
+            signal = signals.next_end() => {
                 child.signal(if last.replace(signal).is_some() { Signal::KILL } else { signal });
             }
         }
@@ -130,6 +188,15 @@ async fn outlast(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus>
 /// Checks that need the system, before anything is started.
 fn check(options: &Options) -> Result<()> {
     kernel::preflight()?;
+    check_processes(options)?;
+    if let Some(program) = options.command.first() {
+        command::find(program)?;
+    }
+    Ok(())
+}
+
+/// Whether the named processes are there.
+fn check_processes(options: &Options) -> Result<()> {
     for pid in &options.filters.pids {
         let Some(process) = procfile::field(format!("/proc/{pid}/status"), "Tgid") else {
             bail!("no process {pid}: --pid wants the id of a running process");
@@ -138,30 +205,36 @@ fn check(options: &Options) -> Result<()> {
             bail!("{pid} is a thread of process {process}: use --pid {process}");
         }
     }
-    if let Some(program) = options.command.first() {
-        command::find(program)?;
-    }
     Ok(())
 }
 
 /// What a run is made of.
 struct Session<'a> {
-    options: &'a Options,
+    options: &'a mut Options,
+    again: &'a dyn Fn() -> Result<Options>,
     stream: Stream<'a>,
     attached: Attached,
     auditor: Auditor,
+    churn: Windows,
     ring: AsyncFd<RingBuf<MapData>>,
+    lives: RingBuf<MapData>,
+    dns: Option<AsyncFd<RingBuf<MapData>>>,
     child: Option<Child>,
     signals: Signals,
+    notifier: Notifier,
     /// How COMMAND ended.
     status: Option<ExitStatus>,
+    vitals: Vitals,
 }
 
 impl Session<'_> {
-    /// Step 3 to 5; why it ended.
-    async fn follow(&mut self, output: &Output) -> Result<&'static str> {
-        let Ok(permit) = output.reserve().await else { return Ok("pipe") };
-        permit.send(self.stream.take());
+    /// Step 5 to 8; why it ended.
+    async fn follow(&mut self, stage: &mut Stage) -> Result<&'static str> {
+        let Ok(permit) = stage.reserve().await else { return Ok("pipe") };
+        permit.send(Work::Batch(self.stream.take()));
+        let mut told = stage.mark().await;
+        let tally = self.attached.tally()?;
+        self.report(tally);
         if let Some(child) = self.child.as_mut() {
             child.release()?;
         }
@@ -176,20 +249,26 @@ impl Session<'_> {
                 signal = self.signals.next() => Wake::Signal(signal),
                 ended = ended(self.child.as_mut()) => Wake::Ended(ended?),
                 () = until(deadline) => Wake::Deadline,
-                permit = output.reserve(), if self.stream.waiting() > 0 => match permit {
+                permit = stage.reserve(), if self.stream.waiting() > 0 => match permit {
                     Ok(permit) => {
-                        permit.send(self.stream.take());
+                        permit.send(Work::Batch(self.stream.take()));
                         Wake::Room
                     }
                     Err(_) => Wake::Closed,
                 },
-                ready = self.ring.readable_mut(), if hungry => {
-                    ready.context("cannot wait for the ring buffer")?.clear_ready();
+                ready = filled(Some(&mut self.ring)), if hungry => {
+                    ready?;
+                    Wake::Ring
+                }
+                ready = filled(self.dns.as_mut()), if hungry => {
+                    ready?;
                     Wake::Ring
                 }
                 _ = tick.tick() => Wake::Ring,
+                () = until(self.notifier.due().map(Instant::from_std)) => Wake::Heartbeat,
             };
             match wake {
+                Wake::Signal(Signal::HUP) if self.options.config.is_some() => self.reload(stage).await?,
                 Wake::Signal(signal) => match self.child.as_ref() {
                     // COMMAND decides when it ends; a second signal ends it.
                     Some(child) if !signalled => {
@@ -207,13 +286,14 @@ impl Session<'_> {
                 }
                 Wake::Deadline => return Ok("duration"),
                 Wake::Closed => return Ok("pipe"),
-                Wake::Room => {}
+                Wake::Room | Wake::Heartbeat => {}
                 Wake::Ring => {
                     if hungry {
-                        read(&mut self.stream, self.ring.get_mut());
+                        read(&mut self.stream, self.ring.get_mut(), &mut self.lives);
+                        drain_dns(&mut self.stream, self.dns.as_mut().map(AsyncFd::get_mut));
                     }
                     self.attached.flush_log();
-                    if output.abandoned() {
+                    if stage.abandoned() {
                         return Ok("pipe");
                     }
                 }
@@ -221,44 +301,158 @@ impl Session<'_> {
             if self.stream.is_full() {
                 return Ok("count");
             }
+            if told.try_recv().is_ok() {
+                self.notifier.ready();
+            }
+            self.notifier.beat();
             if Instant::now() >= upkeep {
                 upkeep = Instant::now() + UPKEEP_INTERVAL;
                 self.stream.refresh_clock();
                 let tally = self.attached.tally()?;
                 self.stream.losses(&tally);
+                self.stream.sink_losses(&stage.ledger().read());
+                self.notifier.status(self.stream.summary());
                 self.auditor.meet(&tally, || self.attached.tally())?;
+                self.report(tally);
             }
             if self.auditor.is_due() {
                 self.stream.audits(self.auditor.audit(|| self.attached.tally())?);
             }
+            if self.churn.is_due() {
+                let tally = self.attached.tally()?;
+                let verdicts = churning(&mut self.churn, &mut self.attached, &tally, false)?;
+                // Of the processes that they are about.
+                drain_lives(&mut self.stream, &mut self.lives);
+                self.stream.churn(verdicts);
+            }
         }
+    }
+
+    /// Tells other threads how it goes.
+    fn report(&self, tally: Tally) {
+        let (received, malformed) = self.stream.received();
+        let plan = self.attached.plan;
+        self.vitals.report(Report {
+            time: Instant::now().into_std(),
+            plan,
+            attached: true,
+            received,
+            malformed,
+            tally,
+        });
     }
 }
 
-/// Takes what is in the ring, up to a full batch.
-fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>) {
+impl Session<'_> {
+    /// Reads the configuration file again. What cannot be used changes nothing, and is told.
+    async fn reload(&mut self, stage: &mut Stage) -> Result<()> {
+        self.notifier.reloading();
+        let reloaded = self.reload_or_keep(stage).await;
+        self.notifier.ready();
+        reloaded
+    }
+
+    async fn reload_or_keep(&mut self, stage: &mut Stage) -> Result<()> {
+        match self.try_to_reload(stage).await {
+            Ok(()) => {
+                let command = self.child.as_ref().map(Child::pid);
+                // Of connections in namespaces that were not observed, nobody has told the owners.
+                self.attached.seed(&seed::sockets().0, &self.options.filters, command)
+            }
+            Err(error) => {
+                diagnose(format_args!("not reloaded, all is as before: {error:#}"));
+                Ok(())
+            }
+        }
+    }
+
+    async fn try_to_reload(&mut self, stage: &mut Stage) -> Result<()> {
+        let new = (self.again)()?;
+        check_processes(&new)?;
+        let command = self.child.as_ref().map(Child::pid);
+        self.attached.change_filters(&self.options.filters, &new.filters, command)?;
+        if let Err(error) = stage.change(&new.sinks).await {
+            self.attached.change_filters(&new.filters, &self.options.filters, command)?;
+            return Err(error);
+        }
+        self.auditor.keep_to(&new.filters.netns);
+        let needs_restart = self.options.reload(&new);
+        if !needs_restart.is_empty() {
+            diagnose(format_args!("reloaded filters and sinks; needs a restart: {}", needs_restart.join(", ")));
+        }
+        self.stream.reloaded(self.options, needs_restart);
+        Ok(())
+    }
+}
+
+/// The verdicts on the window of connections that ends now.
+fn churning(windows: &mut Windows, attached: &mut Attached, tally: &Tally, last: bool) -> Result<Verdicts> {
+    Ok(windows.slide(attached.take_churn()?, tally.uncounted, last))
+}
+
+/// A ring whose reader the kernel side can wake.
+fn wakeable(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>> {
+    // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
+    unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+        .map_err(|error| anyhow::Error::msg(error.to_string()))
+        .context("cannot wait for a ring buffer")
+}
+
+/// Waits until the kernel side wants a ring to be read.
+async fn filled(ring: Option<&mut AsyncFd<RingBuf<MapData>>>) -> Result<()> {
+    let Some(ring) = ring else { return pending().await };
+    ring.readable_mut().await.context("cannot wait for a ring buffer")?.clear_ready();
+    Ok(())
+}
+
+/// Takes what is in the rings, up to a full batch: findings first, then the lives of the processes they are about.
+fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) {
     while stream.waiting() < BATCH_BYTES && !stream.is_full() {
         match ring.next() {
             Some(record) => stream.record(&record),
             None => break,
         }
     }
+    drain_lives(stream, lives);
 }
 
-/// Takes all that is in the ring: the hooks are gone, so it ends.
-fn drain(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>) {
+/// Takes all that is in the rings: the hooks are gone, so it ends.
+fn drain(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) {
     while let Some(record) = ring.next() {
         stream.record(&record);
+    }
+    drain_lives(stream, lives);
+}
+
+/// Takes the lives that are there, at most a ring full: processes may be forked faster than they are read.
+fn drain_lives(stream: &mut Stream<'_>, lives: &mut RingBuf<MapData>) {
+    for _ in 0..MOST_LIVES {
+        match lives.next() {
+            Some(record) => stream.life(&record),
+            None => break,
+        }
+    }
+}
+
+/// Takes the DNS messages that are there, as above. After the findings: what a process was answered it has read before
+/// it could connect.
+fn drain_dns(stream: &mut Stream<'_>, dns: Option<&mut RingBuf<MapData>>) {
+    let Some(dns) = dns else { return };
+    for _ in 0..MOST_MESSAGES {
+        match dns.next() {
+            Some(record) => stream.dns(&record),
+            None => break,
+        }
     }
 }
 
 /// Writes the last lines. A slow reader is waited for, until a signal: then it has a few seconds.
-async fn flush(lines: Vec<u8>, output: Output, signals: &mut Signals, mut signalled: bool) -> Result<()> {
+async fn flush(last: Batch, stage: Stage, signals: &mut Signals, mut signalled: bool) -> Result<()> {
     let write = async {
-        if let Ok(permit) = output.reserve().await {
-            permit.send(lines);
+        if let Ok(permit) = stage.reserve().await {
+            permit.send(Work::Batch(last));
         }
-        output.finish().await
+        stage.finish().await
     };
     let mut write = pin!(write);
     loop {
@@ -266,7 +460,7 @@ async fn flush(lines: Vec<u8>, output: Output, signals: &mut Signals, mut signal
         select! {
             written = &mut write => return written,
             () = until(limit) => bail!("the reader of the events did not take the last lines within {FLUSH_LIMIT:?}"),
-            _ = signals.next() => {
+            _ = signals.next_end() => {
                 if signalled {
                     bail!("interrupted before the reader of the events had taken the last lines");
                 }

@@ -1,91 +1,102 @@
-//! The way out: a thread that writes batches of whole lines, behind a bounded queue. When it falls behind, the ring
-//! fills and the kernel side counts what is lost: nothing is lost here.
+//! The stream: a thread that writes batches of whole lines, behind a bounded queue. When it falls behind, the ring
+//! fills and the kernel side counts what is lost: nothing is lost here. Beside other sinks, which it must not hold up,
+//! it loses what its queue has no room for, as they do.
 
 use std::{
     fs::File,
     io::{self, Write as _},
     os::fd::{AsFd as _, OwnedFd},
-    path::Path,
-    thread,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::{
+    delivery::Delivery,
+    options::{Destination, Format},
+    sandbox::{self, Confinement},
+};
+
 /// Batches that may wait for the writer.
 const QUEUE: usize = 8;
 
-/// The stream's destination.
+/// The stream's destination, open.
+pub struct Opened {
+    file: File,
+    /// A file is emptied at the beginning.
+    truncates: bool,
+    format: Format,
+}
+
+/// The stream's destination, with the thread that writes to it.
 pub struct Output {
-    sender: mpsc::Sender<Vec<u8>>,
+    sender: mpsc::Sender<Arc<Delivery>>,
     written: oneshot::Receiver<io::Result<()>>,
     /// A duplicate, to see the other end go away.
     watch: OwnedFd,
-    /// A file is emptied at the beginning.
-    truncates: bool,
+}
+
+impl Opened {
+    /// Opens the destination; None when sinks take the events instead. What a file holds stays until
+    /// [`Opened::start`]: whoever cannot start destroys nothing.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(destination: &Destination, format: Format) -> Result<Option<Self>> {
+        Ok(match destination {
+            Destination::Nowhere => None,
+            Destination::Stdout => {
+                let fd = io::stdout().as_fd().try_clone_to_owned().context("cannot use standard output")?;
+                Some(Self { file: File::from(fd), truncates: false, format })
+            }
+            Destination::File(path) => {
+                let file = File::options().create(true).append(true).open(path);
+                let file = file.with_context(|| {
+                    format!("cannot write to {}: check the folder and its permissions", path.display())
+                })?;
+                Some(Self { file, truncates: true, format })
+            }
+        })
+    }
+
+    /// Empties a file and starts the thread, under these rules.
+    ///
+    /// # Errors
+    /// When the file cannot be emptied, or there can be no thread under such rules.
+    pub fn start(self, rules: Option<Confinement>) -> Result<Output> {
+        let Self { file, truncates, format } = self;
+        if truncates && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            file.set_len(0).context("cannot empty the output file")?;
+        }
+        let watch = file.as_fd().try_clone_to_owned().context("cannot duplicate the output")?;
+        let (sender, mut receiver) = mpsc::channel::<Arc<Delivery>>(QUEUE);
+        let (done, written) = oneshot::channel();
+        let work = move || {
+            let mut result = Ok(());
+            while let Some(batch) = receiver.blocking_recv() {
+                result = match format {
+                    Format::Json => write(&file, batch.json().from(0)),
+                    Format::Text => write(&file, batch.sentences().from(0)),
+                };
+                if result.is_err() {
+                    break;
+                }
+            }
+            // Nobody listens any more when the observer has given up waiting.
+            let _ = done.send(result);
+        };
+        sandbox::spawn("output", rules, work).context("cannot start the output thread")?;
+        Ok(Output { sender, written, watch })
+    }
 }
 
 impl Output {
-    /// Writes to standard output.
-    ///
-    /// # Errors
-    /// When its descriptor cannot be duplicated.
-    pub fn stdout() -> Result<Self> {
-        let fd = io::stdout().as_fd().try_clone_to_owned().context("cannot use standard output")?;
-        Self::start(File::from(fd))
-    }
-
-    /// Writes to a file. What it holds stays until [`Output::begin`]: whoever cannot start destroys nothing.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn file(path: &Path) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(path);
-        let file =
-            file.with_context(|| format!("cannot write to {}: check the folder and its permissions", path.display()))?;
-        Ok(Self { truncates: true, ..Self::start(file)? })
-    }
-
-    /// Empties a file, before the first line.
-    ///
-    /// # Errors
-    /// When the file cannot be emptied.
-    pub fn begin(&self) -> Result<()> {
-        let watch = File::from(self.watch.try_clone().context("cannot duplicate the output")?);
-        if self.truncates && watch.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            watch.set_len(0).context("cannot empty the output file")?;
-        }
-        Ok(())
-    }
-
-    fn start(file: File) -> Result<Self> {
-        let watch = file.as_fd().try_clone_to_owned().context("cannot duplicate the output")?;
-        let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(QUEUE);
-        let (done, written) = oneshot::channel();
-        thread::Builder::new()
-            .name("output".to_owned())
-            .spawn(move || {
-                let mut result = Ok(());
-                while let Some(batch) = receiver.blocking_recv() {
-                    result = write(&file, &batch);
-                    if result.is_err() {
-                        break;
-                    }
-                }
-                // Nobody listens any more when the observer has given up waiting.
-                let _ = done.send(result);
-            })
-            .context("cannot start the output thread")?;
-        Ok(Self { sender, written, watch, truncates: false })
-    }
-
-    /// Waits for room, for one batch.
-    ///
-    /// # Errors
-    /// When the writer has ended: its error is in [`Output::finish`].
-    pub async fn reserve(&self) -> Result<mpsc::Permit<'_, Vec<u8>>, mpsc::error::SendError<()>> {
-        self.sender.reserve().await
+    /// Where batches go.
+    #[must_use]
+    pub fn sender(&self) -> mpsc::Sender<Arc<Delivery>> {
+        self.sender.clone()
     }
 
     /// Whether writing has failed, or the reader of a pipe, socket or terminal has gone away.

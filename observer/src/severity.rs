@@ -19,7 +19,8 @@ pub enum Severity {
 }
 
 impl Severity {
-    const ALL: [Self; 3] = [Self::Benign, Self::Suspect, Self::Harmful];
+    /// Every level, the least first.
+    pub const ALL: [Self; 3] = [Self::Benign, Self::Suspect, Self::Harmful];
 
     /// The name in events and options.
     #[must_use]

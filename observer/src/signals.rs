@@ -1,4 +1,4 @@
-//! Signals that end a run.
+//! Signals that end a run, or have it read its configuration again.
 
 use std::future::pending;
 
@@ -29,17 +29,20 @@ pub struct Signals {
     terminate: SignalStream,
     /// None when whoever started the observer has it ignored.
     hangup: Option<SignalStream>,
+    /// SIGHUP asks for a reload, and ends nothing.
+    reloads: bool,
 }
 
 impl Signals {
-    /// Handles the signals from here on.
+    /// Handles the signals from here on. SIGHUP stays ignored where it is, unless it is to reload something.
     ///
     /// # Errors
     /// When the kernel refuses a handler.
-    pub fn install() -> Result<Self> {
+    pub fn install(reloads: bool) -> Result<Self> {
         let install = |kind| signal(kind).context("cannot handle signals");
-        let hangup = if ignores_hangup() { None } else { Some(install(SignalKind::hangup())?) };
-        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())?, hangup })
+        let hangup = if ignores_hangup() && !reloads { None } else { Some(install(SignalKind::hangup())?) };
+        let (interrupt, terminate) = (install(SignalKind::interrupt())?, install(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup, reloads })
     }
 
     /// The next one.
@@ -48,6 +51,16 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.terminate.recv() => Signal::TERM,
             _ = hangup(&mut self.hangup) => Signal::HUP,
+        }
+    }
+
+    /// The next one that ends a run. A wish to reload comes too late by now.
+    pub async fn next_end(&mut self) -> Signal {
+        loop {
+            match self.next().await {
+                Signal::HUP if self.reloads => {}
+                signal => return signal,
+            }
         }
     }
 }

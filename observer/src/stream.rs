@@ -1,51 +1,67 @@
-//! The stream of a run as lines: numbers events, counts what was received, told and lost, and balances the books.
+//! The stream of a run: numbers events, counts what was received, told and lost, and balances the books.
 
 use std::collections::BTreeMap;
 
 use crate::{
     cause::Cause,
+    churn::Verdicts,
     clock::{Clock, wall_now},
-    decode::Decoder,
+    decode::{Addresses, Decoded, Decoder},
     diagnose::diagnose,
     event::{
-        Audit, Body, CoverageLimit, Event, Filters, Hooks, Host, Loss, LostCount, RefusedHook, SCHEMA, Started,
-        Stopped, TotalCount,
+        Audit, Body, ChurnBalance, CoverageLimit, DnsCounts, Event, Filters, Hooks, Host, Loss, LostCount, Naming,
+        RefusedHook, Reloaded, SCHEMA, Sandbox, Started, Stopped, SymbolCounts, TotalCount,
     },
     kernel::{Attached, Reasons, Tally},
-    message,
-    options::{FilterSet, Format, Options},
+    message::thousands,
+    options::{FilterSet, Options},
     pairs::Pairs,
-    render,
     severity::Severity,
+    sink::{self, SinkCount},
 };
 
 /// What a finding takes as a line, about.
 const EVENT_BYTES: usize = 1 << 10;
 
+/// What was read from the kernel side at one time.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Steps in the lives of processes, as bytes. Whoever is named in an event of this batch has begun in this one or an
+    /// earlier one.
+    pub lives: Vec<Vec<u8>>,
+    /// DNS messages, as bytes: all that passed before the last event, and maybe some that came after.
+    pub dns: Vec<Vec<u8>>,
+    /// Events in their order.
+    pub told: Vec<Decoded>,
+}
+
 /// State of a stream.
 pub struct Stream<'a> {
-    format: Format,
     count: Option<u64>,
     reasons: &'a Reasons,
     host: String,
     clock: Clock,
     seq: u64,
-    /// Rendered lines that wait to be taken.
-    buffer: Vec<u8>,
     received: u64,
     malformed: u64,
     shown: u64,
     /// Losses told so far, by cause.
     lost: BTreeMap<u8, u64>,
+    /// Losses of sinks told so far, by name.
+    lost_by_sinks: BTreeMap<String, u64>,
     /// Findings below this are not told.
     severity: Severity,
     below_severity: u64,
     beyond_count: u64,
     fail_on: Vec<Cause>,
     failed: bool,
-    /// Findings that are not rendered yet.
-    batch: Vec<Event>,
+    /// What was read and waits to be taken.
+    batch: Batch,
+    /// Bytes of lives and DNS messages among it.
+    other_bytes: usize,
     pairs: Pairs,
+    /// None when no churn is looked for.
+    churn: Option<ChurnBalance>,
 }
 
 impl<'a> Stream<'a> {
@@ -53,37 +69,52 @@ impl<'a> Stream<'a> {
     #[must_use]
     pub fn new(options: &Options, reasons: &'a Reasons) -> Self {
         Self {
-            format: options.format,
             count: options.count,
             reasons,
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             clock: Clock::read(),
             seq: 0,
-            buffer: Vec::new(),
             received: 0,
             malformed: 0,
             shown: 0,
             lost: BTreeMap::new(),
+            lost_by_sinks: BTreeMap::new(),
             severity: options.filters.severity,
             below_severity: 0,
             beyond_count: 0,
             fail_on: options.fail_on.clone(),
             failed: false,
-            batch: Vec::new(),
+            batch: Batch::default(),
+            other_bytes: 0,
             pairs: Pairs::default(),
+            churn: options.churn.map(|_| ChurnBalance::default()),
         }
     }
 
-    /// Rendered bytes that wait.
+    /// Bytes that wait, about, once they are rendered.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.buffer.len() + self.batch.len() * EVENT_BYTES
+        self.batch.told.len() * EVENT_BYTES + self.other_bytes
     }
 
-    /// Takes the rendered lines.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.settle();
-        std::mem::take(&mut self.buffer)
+    /// Takes what waits. The two ends of a RST are usually among it.
+    pub fn take(&mut self) -> Batch {
+        self.other_bytes = 0;
+        let mut batch = std::mem::take(&mut self.batch);
+        for decoded in &mut batch.told {
+            if let Some(process) = self.pairs.counterpart(&decoded.event).cloned()
+                && let Some(finding) = decoded.event.body.finding_mut()
+            {
+                finding.counterpart = Some(process);
+            }
+        }
+        batch
+    }
+
+    /// Records that came, and those of them that could not be decoded.
+    #[must_use]
+    pub fn received(&self) -> (u64, u64) {
+        (self.received, self.malformed)
     }
 
     /// As many findings were told as were asked for.
@@ -102,7 +133,7 @@ impl<'a> Stream<'a> {
         self.received += 1;
         let decoder = Decoder { clock: self.clock, reasons: self.reasons, host: &self.host };
         match decoder.decode(bytes, self.seq) {
-            Ok(event) => self.finding(event),
+            Ok(decoded) => self.finding(decoded),
             Err(error) => {
                 self.malformed += 1;
                 diagnose(format_args!("a record from the kernel could not be decoded ({error}); please report it"));
@@ -110,9 +141,21 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn finding(&mut self, event: Event) {
-        let Some(finding) = event.body.finding() else { return };
-        self.pairs.meet(&event);
+    /// One step of a process's life.
+    pub fn life(&mut self, bytes: &[u8]) {
+        self.other_bytes += bytes.len();
+        self.batch.lives.push(bytes.to_owned());
+    }
+
+    /// One DNS message.
+    pub fn dns(&mut self, bytes: &[u8]) {
+        self.other_bytes += bytes.len();
+        self.batch.dns.push(bytes.to_owned());
+    }
+
+    fn finding(&mut self, decoded: Decoded) {
+        let Some(finding) = decoded.event.body.finding() else { return };
+        self.pairs.meet(&decoded.event);
         if finding.severity < self.severity {
             self.below_severity += 1;
             return;
@@ -124,20 +167,7 @@ impl<'a> Stream<'a> {
         self.failed |= self.fail_on.contains(&finding.cause);
         self.seq += 1;
         self.shown += 1;
-        self.batch.push(event);
-    }
-
-    /// Renders the findings received so far. The two ends of a RST are usually among them.
-    pub fn settle(&mut self) {
-        for mut event in std::mem::take(&mut self.batch) {
-            if let Some(process) = self.pairs.counterpart(&event).cloned() {
-                if let Some(finding) = event.body.finding_mut() {
-                    finding.counterpart = Some(process);
-                }
-                event.message = message::of(&event.body);
-            }
-            render::line(self.format, &event, &mut self.buffer);
-        }
+        self.batch.told.push(decoded);
     }
 
     /// A cause of `--fail-on` passed the filters.
@@ -147,28 +177,38 @@ impl<'a> Stream<'a> {
     }
 
     fn tell(&mut self, body: Body) {
-        self.settle();
         let event = Event {
             schema: SCHEMA.to_owned(),
             seq: self.seq,
             time: wall_now(),
-            message: message::of(&body),
+            message: String::new(),
             host: Host { name: self.host.clone() },
             body,
         };
         self.seq += 1;
-        render::line(self.format, &event, &mut self.buffer);
+        self.batch.told.push(Decoded { event, time_ns: 0, addresses: Addresses::default() });
     }
 
     /// The first line.
-    pub fn started(&mut self, options: &Options, attached: &Attached) {
+    pub fn started(&mut self, options: &Options, attached: &Attached, sandbox: Sandbox) {
         self.tell(Body::Started(Box::new(Started {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             hooks: hooks(options, attached),
             filters: filters(&options.filters),
+            sandbox: Some(sandbox),
             ring_bytes: options.ring_bytes,
             stack_depth: options.stack_depth,
+        })));
+    }
+
+    /// Goes on with other filters, and tells so.
+    pub fn reloaded(&mut self, options: &Options, needs_restart: Vec<String>) {
+        self.severity = options.filters.severity;
+        self.tell(Body::Reloaded(Box::new(Reloaded {
+            filters: filters(&options.filters),
+            sinks: sink::names(&options.sinks),
+            needs_restart,
         })));
     }
 
@@ -185,6 +225,7 @@ impl<'a> Stream<'a> {
         if !news.is_empty() {
             self.tell(Body::Loss(Loss {
                 place: "ring".to_owned(),
+                sink: None,
                 lost: news.iter().map(|one| one.count).sum(),
                 causes: news,
                 total_lost: lost.values().sum(),
@@ -193,10 +234,50 @@ impl<'a> Stream<'a> {
         self.lost = lost;
     }
 
+    /// Tells what sinks have lost since the last time.
+    pub fn sink_losses(&mut self, sinks: &[SinkCount]) {
+        for sink in sinks {
+            let told = self.lost_by_sinks.get(&sink.name).copied().unwrap_or(0);
+            // A sink that has begun anew under its old name begins to count anew.
+            let news = sink.lost.checked_sub(told).unwrap_or(sink.lost);
+            if news > 0 {
+                self.tell(Body::Loss(Loss {
+                    place: "sink".to_owned(),
+                    sink: Some(sink.name.clone()),
+                    lost: news,
+                    causes: Vec::new(),
+                    total_lost: sink.lost,
+                }));
+            }
+            self.lost_by_sinks.insert(sink.name.clone(), sink.lost);
+        }
+    }
+
+    /// Told and lost so far, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let count = |lost: &mut dyn Iterator<Item = &u64>| thousands(lost.sum());
+        let (ring, sinks) = (count(&mut self.lost.values()), count(&mut self.lost_by_sinks.values()));
+        format!("findings told: {}; lost: {ring} by the ring, {sinks} by sinks", thousands(self.shown))
+    }
+
     /// Tells what audits have found.
     pub fn audits(&mut self, audits: Vec<Audit>) {
         for audit in audits {
             self.tell(Body::Audit(audit));
+        }
+    }
+
+    /// Tells the verdicts on connections that come and go.
+    pub fn churn(&mut self, verdicts: Verdicts) {
+        let balance = self.churn.get_or_insert_default();
+        balance.beyond += verdicts.beyond;
+        let (wanted, below): (Vec<_>, Vec<_>) =
+            verdicts.told.into_iter().partition(|one| one.severity >= self.severity);
+        balance.told += wanted.len() as u64;
+        balance.below_severity += below.len() as u64;
+        for one in wanted {
+            self.tell(Body::Churn(Box::new(one)));
         }
     }
 
@@ -226,9 +307,23 @@ impl<'a> Stream<'a> {
             beyond_count: self.beyond_count,
             missed: tally.missed,
             overflow: tally.overflow,
+            process_hits: 0,
+            process_misses: 0,
+            unknown_processes: 0,
+            lost_processes: tally.lost_processes,
+            naming: naming(tally),
+            symbols: SymbolCounts::default(), // the attribute stage knows
+            sinks: Vec::new(),                // so it does
+            churn: self.churn.map(|balance| ChurnBalance { uncounted: tally.uncounted, ..balance }),
             totals: totals.collect(),
         })));
     }
+}
+
+/// What the kernel side has counted of it.
+fn naming(tally: &Tally) -> Naming {
+    let dns = DnsCounts { lost: tally.lost_dns, too_long: tally.long_dns, ..DnsCounts::default() };
+    Naming { dns: Some(dns), ..Naming::default() }
 }
 
 fn cause(code: u8) -> Cause {

@@ -9,11 +9,42 @@ use std::{
 };
 
 /// Modules that may name a crate; everybody else goes through them.
-const DOORS: [(&str, &[&str]); 4] = [
+const DOORS: &[(&str, &[&str])] = &[
     ("aya::", &["kernel", "observe"]), // `observe` names the type of the ring it waits for
     ("btf_rs::", &["kernel"]),
     ("clap::", &["cli"]),
+    ("clap_complete::", &["cli"]),
+    ("clap_mangen::", &["cli"]),
+    ("cpp_demangle::", &["symbols"]),
+    ("dns_lookup::", &["names"]),
+    ("domain::", &["names"]),
+    ("flate2::", &["source"]),
+    ("gimli::", &["symbols"]),
+    ("hyper::", &["sink"]),
+    ("hyper_rustls::", &["sink"]),
+    ("hyper_util::", &["sink"]),
+    ("if_addrs::", &["names"]),
     ("jiff::", &["clock"]),
+    ("landlock::", &["sandbox"]),
+    ("memchr::", &["runtime"]),
+    ("miniz_oxide::", &["symbols"]),
+    ("netlink_packet_core::", &["snapshot"]),
+    ("netlink_packet_sock_diag::", &["snapshot"]),
+    ("netlink_sys::", &["snapshot"]),
+    ("object::", &["runtime"]),
+    ("opentelemetry_proto::", &["sink"]),
+    ("parquet::", &["export"]),
+    ("prost::", &["sink"]),
+    ("prometheus::", &["sink"]),
+    ("ratatui::", &["top"]),
+    ("rusqlite::", &["store"]),
+    ("rustc_demangle::", &["symbols"]),
+    ("rustls::", &["sink"]),
+    ("sd_notify::", &["notify"]),
+    ("seccompiler::", &["sandbox"]),
+    ("syslog_fmt::", &["sink"]),
+    ("tonic::", &["sink"]),
+    ("zstd::", &["sink", "source"]),
 ];
 
 fn source() -> PathBuf {

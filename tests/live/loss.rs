@@ -1,6 +1,7 @@
 //! A ring that is too small: what is lost is declared, and totals stay exact.
 
 use conn_observer_tests::abort;
+use conn_observer_tests::actor::{Actor, COMM};
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
@@ -19,6 +20,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             a_flood_into_a_full_ring_is_declared_and_counted,
             a_ring_that_is_no_power_of_two_pages_is_refused,
             owners_for_whom_there_is_no_room_are_counted,
+            lives_for_which_there_is_no_room_are_counted,
+            processes_beyond_the_memory_are_forgotten_and_counted,
         ]
     );
 }
@@ -78,5 +81,38 @@ fn owners_for_whom_there_is_no_room_are_counted() {
         let unknown = received.iter().filter(|event| event.at("process").is_null()).count();
         assert!(unknown > CONNECTIONS / 2, "{unknown} of {CONNECTIONS}");
         assert_eq!(report.stopped().number("unknown_owners"), unknown as u64);
+    });
+}
+
+/// The ring of processes' lives holds a mebibyte: some 4,500 births and deaths.
+fn lives_for_which_there_is_no_room_are_counted() {
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &[]);
+        observer.signal(Signal::STOP);
+        Actor::spawn().play("fork-many 6000");
+        let act = Actor::spawn().play_one("unread 5");
+        observer.signal(Signal::CONT);
+        let report = observer.stop();
+        assert!(report.stopped().number("lost_processes") > 1_000, "{:?}", report.stopped());
+        // The finding is told all the same, by what its own record says.
+        let event = report.events().find(|event| event.cause() == "close_unread").expect("the finding");
+        event.assert_is("close_unread", &act);
+        assert_eq!(event.text("process.comm"), COMM, "{event:?}");
+        assert!(event.at("process.executable").is_null(), "nobody could know it any more: {event:?}");
+        // Both ends of the RST are told, and both are that process.
+        assert_eq!(report.stopped().number("unknown_processes"), 4);
+    });
+}
+
+fn processes_beyond_the_memory_are_forgotten_and_counted() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &["--processes", "16", "--latency", "400"]);
+        // All of it is read at once, when the first process is forgotten already.
+        let act = Actor::spawn().play_one("unread 5");
+        Actor::spawn().play("fork-many 100");
+        observer.expect("close_unread", &act);
+        let report = observer.stop();
+        assert_eq!(report.stopped().number("lost_processes"), 0);
+        assert_eq!(report.stopped().number("unknown_processes"), 4, "{:?}", report.stopped());
     });
 }

@@ -15,7 +15,16 @@ mod core;
 
 mod contract;
 mod loss;
+mod packaging;
+mod report;
 mod peers;
+mod deploy;
+mod engines;
+mod shell;
+mod sinks;
+mod faults;
+mod sandbox;
+mod record;
 
 use std::process::ExitCode;
 
@@ -35,5 +44,14 @@ fn main() -> ExitCode {
     loss::tests(&mut suite);
     contract::tests(&mut suite);
     peers::tests(&mut suite);
+    deploy::tests(&mut suite);
+    engines::tests(&mut suite);
+    shell::tests(&mut suite);
+    sinks::tests(&mut suite);
+    faults::tests(&mut suite);
+    sandbox::tests(&mut suite);
+    record::tests(&mut suite);
+    packaging::tests(&mut suite);
+    report::tests(&mut suite);
     libtest_mimic::run(&Arguments::from_args(), suite.into_trials()).exit_code()
 }

@@ -24,7 +24,8 @@ fn leave_unread(closing: &TcpStream, peer: &mut TcpStream, bytes: u64) {
     sock::wait_readable(closing, bytes);
 }
 
-/// `close_unread`: closes with `bytes` in the receive queue.
+/// `close_unread`: closes with `bytes` in the receive queue. Stacks are to have it as a function of its own.
+#[inline(never)]
 pub fn unread(family: Family, side: Side, bytes: u64) -> Act {
     close(with_unread(family, side, bytes), bytes)
 }

@@ -62,7 +62,7 @@ impl Crowd {
 }
 
 /// As many open files as this process may have: the usual 1,024 are a few short.
-pub(crate) fn allow_files() {
+pub fn allow_files() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("RLIMIT_NOFILE");
 }

@@ -14,9 +14,14 @@ pub struct Event(Value);
 impl Event {
     /// Parses one line; every line must be one JSON object of our schema.
     pub fn parse(line: &str) -> Self {
+        Self::parse_as("conn-observer/1", line)
+    }
+
+    /// The same of another format that has these names, too.
+    pub fn parse_as(schema: &str, line: &str) -> Self {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line:?}"));
         let event = Self(value);
-        assert_eq!(event.text("schema"), "conn-observer/1", "{event:?}");
+        assert_eq!(event.text("schema"), schema, "{event:?}");
         let time = event.text("time");
         assert!(time.len() == "2026-01-01T00:00:00.000000000Z".len() && time.ends_with('Z'), "time {time:?}");
         event
@@ -78,6 +83,14 @@ impl Event {
     /// Port of the observed end.
     pub fn local_port(&self) -> u16 {
         self.end("local").unwrap_or_else(|| panic!("no local address in {self:?}")).port()
+    }
+
+    /// In `stopped`: what became of the events of the sink whose name begins so.
+    #[track_caller]
+    pub fn sink(&self, name: &str) -> &Value {
+        let sinks = self.at("sinks").as_array().expect("sinks");
+        let found = sinks.iter().find(|sink| sink["name"].as_str().is_some_and(|full| full.starts_with(name)));
+        found.unwrap_or_else(|| panic!("no {name} in {sinks:?}"))
     }
 
     /// Panics unless the event tells exactly of this act.

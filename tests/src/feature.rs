@@ -5,9 +5,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{fs, io, mem};
 
+use crate::cgroup::Group;
+use crate::etc::Etc;
 use crate::kill;
 use crate::multipath;
 use crate::netns::Netns;
+use crate::python;
 use crate::tun::Tun;
 use crate::veth::Far;
 
@@ -30,10 +33,18 @@ pub enum Feature {
     Mptcp,
     /// A machine of our own, whose settings the test may change: a guest of `cargo xtask vm`.
     OwnMachine,
+    /// A control group of our own in the unified hierarchy.
+    Cgroup,
+    /// Private mounts, in which files of `/etc` are replaced.
+    Etc,
     /// Changing to another user.
     Root,
+    /// Landlock with everything that `--sandbox strict` asks for.
+    Landlock,
     /// A program in the search path or in `/usr/sbin`.
     Tool(&'static str),
+    /// A module of the Python environment that `cargo xtask setup` makes.
+    PythonModule(&'static str),
     /// A folder of test programs' sources, as in a checkout (not in a guest).
     Sources,
 }
@@ -50,8 +61,11 @@ impl Feature {
             Self::SockDestroy => "sock-destroy",
             Self::Mptcp => "mptcp",
             Self::OwnMachine => "own-machine",
+            Self::Cgroup => "cgroup",
+            Self::Etc => "etc",
             Self::Root => "root",
-            Self::Tool(name) => name,
+            Self::Landlock => "landlock",
+            Self::Tool(name) | Self::PythonModule(name) => name,
             Self::Sources => "sources",
         }
     }
@@ -63,8 +77,10 @@ impl Feature {
         static TUN: OnceLock<Option<String>> = OnceLock::new();
         static VETH: OnceLock<Option<String>> = OnceLock::new();
         static NETEM: OnceLock<Option<String>> = OnceLock::new();
+        static CGROUP: OnceLock<Option<String>> = OnceLock::new();
         static MPTCP: OnceLock<Option<String>> = OnceLock::new();
         static SOCK_DESTROY: OnceLock<Option<String>> = OnceLock::new();
+        static ETC: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Netns => NETNS.get_or_init(netns).clone(),
             Self::Bpf => BPF.get_or_init(bpf).clone(),
@@ -74,8 +90,17 @@ impl Feature {
             Self::SockDestroy => SOCK_DESTROY.get_or_init(sock_destroy).clone(),
             Self::Mptcp => MPTCP.get_or_init(mptcp).clone(),
             Self::OwnMachine => own_machine(),
+            Self::Cgroup => CGROUP
+                .get_or_init(|| {
+                    Group::of_container("probe").err().map(|e| format!("no control group can be made here: {e}"))
+                })
+                .clone(),
+            Self::Etc => ETC.get_or_init(etc).clone(),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "this user is not root".to_owned()),
+            Self::Landlock => landlock(),
             Self::Tool(name) => tool(name).is_none().then(|| format!("{name} is not installed")),
+            Self::PythonModule(name) => (!python::has(name))
+                .then(|| format!("{name} is not in target/tools/python: `cargo xtask setup` puts it there")),
             Self::Sources => (!sources().is_dir()).then(|| format!("{} is not here", sources().display())),
         }
     }
@@ -120,6 +145,24 @@ fn sock_destroy() -> Option<String> {
 fn mptcp() -> Option<String> {
     let probed = Netns::probe(multipath::probe);
     probed.err().map(|error| format!("Multipath TCP does not reset unread data here: {error}"))
+}
+
+/// Its version is what landlock_create_ruleset(2) says when it is asked for nothing else.
+fn landlock() -> Option<String> {
+    const VERSION: libc::c_uint = 1;
+    const NEEDED: libc::c_long = 6;
+    let nothing = std::ptr::null::<u8>();
+    // SAFETY: with this flag the kernel takes no structure and returns a number.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0, VERSION) };
+    (version < NEEDED)
+        .then(|| format!("Landlock version {NEEDED} is needed (Linux 6.12), and this kernel has {version}"))
+}
+
+/// Tried in a thread of its own, whose mounts go with it.
+fn etc() -> Option<String> {
+    let replace = || Etc::private().map(|etc| etc.resolve_by(&["127.0.0.1"])).err().map(|error| error.to_string());
+    let tried = std::thread::spawn(replace).join().unwrap_or_else(|_| Some("a file is missing".to_owned()));
+    tried.map(|error| format!("files of /etc cannot be replaced here: {error}"))
 }
 
 /// The guest's init is PID 1, leaves its list of runs in `/vm`, and is our parent.

@@ -47,8 +47,21 @@ pub fn after_shutdown(family: Family) -> (Act, TcpStream) {
     (act, client)
 }
 
+/// `data_after_close` on a connection that was half-closed first: the close itself changes no state.
+pub fn after_half_close_and_close(family: Family) -> Act {
+    let Pair { client, mut server } = Pair::connect(family);
+    sock::linger2(&client, LONG_LINGER2);
+    let act = Act::of(&client, 0);
+    client.shutdown(Shutdown::Write).expect("shutdown");
+    assert_eq!(server.read(&mut [0; 1]).expect("EOF"), 0);
+    sock::wait_state(&client, State::FinWait2);
+    drop(client);
+    send_late(server);
+    act
+}
+
 /// A client that closed, its FIN acknowledged: data before that would meet a full socket in either case.
-fn closed(family: Family, linger2: Option<i32>) -> (Act, TcpStream) {
+pub(crate) fn closed(family: Family, linger2: Option<i32>) -> (Act, TcpStream) {
     let Pair { client, mut server } = Pair::connect(family);
     if let Some(seconds) = linger2 {
         sock::linger2(&client, seconds);
@@ -61,7 +74,7 @@ fn closed(family: Family, linger2: Option<i32>) -> (Act, TcpStream) {
     (act, server)
 }
 
-fn send_late(mut server: TcpStream) {
+pub(crate) fn send_late(mut server: TcpStream) {
     server.write_all(b"too late").expect("send");
     sock::wait_state(&server, State::Close);
 }

@@ -12,6 +12,11 @@
 )]
 
 pub mod deadline;
+pub mod folder;
+pub mod mounts;
+pub mod random;
+pub mod soak;
+pub mod wallclock;
 
 pub mod counters;
 pub mod link;
@@ -20,6 +25,8 @@ pub mod netns;
 pub mod veth;
 pub mod kill;
 pub mod queue;
+pub mod etc;
+pub mod nameserver;
 
 pub mod act;
 pub mod pair;
@@ -33,6 +40,7 @@ pub mod abort;
 pub mod late;
 pub mod multipath;
 pub mod orderly;
+pub mod visit;
 
 pub mod handmade;
 pub mod received;
@@ -43,15 +51,29 @@ pub mod role;
 pub mod crowd;
 pub mod scarce;
 mod sharing;
+pub mod terminal;
+pub mod tmux;
+pub mod cgroup;
 
 pub mod binary;
 pub mod event;
 pub mod report;
+pub mod tail;
 
+pub mod status;
 pub mod observer;
+pub mod daemon;
 pub mod run;
 
 pub mod fault;
 pub mod feature;
+pub mod hostname;
 pub mod loaded;
 pub mod peer;
+pub mod python;
+pub mod authority;
+pub mod otlp;
+
+pub mod http;
+pub mod browser;
+pub mod prometheus;

@@ -4,7 +4,7 @@
 //! inherit the namespace; the runner's threads never leave theirs.
 
 use std::ffi::c_int;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io, panic, thread};
@@ -23,7 +23,7 @@ pub struct Netns {
 
 impl Netns {
     /// Runs `body` in a new namespace whose loopback is up. A panic of the body is passed on.
-    pub fn run(body: impl FnOnce(&Netns) + Send) {
+    pub fn run<T: Send>(body: impl FnOnce(&Netns) -> T + Send) -> T {
         let result = thread::scope(|scope| {
             thread::Builder::new()
                 .name(THREAD_NAME.into())
@@ -31,9 +31,7 @@ impl Netns {
                 .expect("a thread")
                 .join()
         });
-        if let Err(cause) = result {
-            panic::resume_unwind(cause);
-        }
+        result.unwrap_or_else(|cause| panic::resume_unwind(cause))
     }
 
     /// Whether this process may make a namespace, and `attempt` something in it.
@@ -73,6 +71,11 @@ impl Netns {
     /// time-wait minisocket, beyond as a whole socket.
     pub fn set_fin_timeout(&self, seconds: u32) {
         fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", seconds.to_string()).expect("net.ipv4.tcp_fin_timeout");
+    }
+
+    /// Adds an IPv4 address to the loopback, under a label of its own.
+    pub fn add_ipv4(&self, address: Ipv4Addr) {
+        link::set_address(&format!("lo:{}", u32::from(address) % 1_000_000), address).expect("an address on lo");
     }
 
     /// Adds an IPv6 address to the loopback, which has `::1` only.

@@ -1,7 +1,7 @@
 //! The observer as a child process: started, read event by event, stopped.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -35,7 +35,12 @@ impl Observer {
 
     /// Starts the observer with these arguments only, and returns once it has attached.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments)
+        Self::spawn(command(arguments))
+    }
+
+    /// Starts this command, and returns once the observer has attached.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -93,6 +98,21 @@ impl Observer {
         }
     }
 
+    /// The next event of this type; those before it are passed over.
+    pub fn next_of_kind(&mut self, kind: &str) -> Event {
+        loop {
+            let event = match self.seen.get(self.read) {
+                Some(event) => event.clone(),
+                None => self.advance(),
+            };
+            self.read += 1;
+            assert_ne!(event.kind(), "stopped", "stopped while {kind} was awaited");
+            if event.kind() == kind {
+                return event;
+            }
+        }
+    }
+
     /// Events about connections up to and with the first that `last` accepts.
     pub fn events_until(&mut self, last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
@@ -124,6 +144,16 @@ impl Observer {
         let event = self.next_event();
         event.assert_is(cause, act);
         event
+    }
+
+    /// Whether it has said this on standard error.
+    pub fn has_said(&self, words: &str) -> bool {
+        self.stderr.lock().unwrap().contains(words)
+    }
+
+    /// Waits until it has said this on standard error.
+    pub fn wait_to_hear(&self, words: &str) {
+        until(words, || self.has_said(words));
     }
 
     /// Sends a signal.

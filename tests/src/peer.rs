@@ -99,7 +99,12 @@ impl Drop for Peer {
 }
 
 /// Lets a program close one connection with `bytes` unread. We are its peer.
-pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64) -> Act {
+pub fn close_unread(command: Command, family: Family, side: Side, bytes: u64) -> Act {
+    close_unread_and_stay(command, family, side, bytes).1
+}
+
+/// The same by a program that then waits for the end of stdin, and so lives for as long as it is held.
+pub fn close_unread_and_stay(mut command: Command, family: Family, side: Side, bytes: u64) -> (Peer, Act) {
     // As the program sees it, and as we do: a mapped address is IPv4 at our end.
     let (its_host, its_wildcard, our_ip) = match family {
         Family::V4 => ("127.0.0.1", "127.0.0.1", IpAddr::from(Ipv4Addr::LOCALHOST)),
@@ -129,7 +134,7 @@ pub fn close_unread(mut command: Command, family: Family, side: Side, bytes: u64
     queue::wait_for(act.local.port(), act.peer.port(), bytes);
     program.tell("close");
     assert_eq!(program.listen(), "closed");
-    act
+    (program, act)
 }
 
 /// A close by the main thread of the program at the other end of `ours`.

@@ -19,6 +19,11 @@ impl Report {
         self.events.iter().filter(|event| event.is_about_connection())
     }
 
+    /// Lines of this type.
+    pub fn of_kind(&self, kind: &str) -> Vec<&Event> {
+        self.events.iter().filter(|event| event.kind() == kind).collect()
+    }
+
     /// How many events have this cause.
     pub fn count(&self, cause: &str) -> u64 {
         self.events().filter(|event| event.cause() == cause).count() as u64

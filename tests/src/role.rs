@@ -1,16 +1,17 @@
 //! The actor's side: what a process can be told to do. Each role is one line of `Stage::play`.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt as _;
 use std::process::{self, ExitCode};
 use std::{io, thread};
 
 use serde_json::Value;
 
 use crate::act::{self, Act};
-use crate::actor::COMM;
+use crate::actor::{self, COMM};
 use crate::pair::{Family, Side};
-use crate::{abort, crowd, kill, late, orderly, sharing, sock};
+use crate::{abort, crowd, kill, late, nameserver, orderly, sharing, sock};
 
 /// The actor's `main`: plays the script given as arguments, or line by line what stdin says.
 pub fn main(script: &[String]) -> ExitCode {
@@ -40,6 +41,10 @@ pub fn main(script: &[String]) -> ExitCode {
 #[derive(Default)]
 struct Stage {
     held: Vec<TcpStream>,
+    /// The server's ends of connections that were closed in order.
+    closed: Vec<TcpStream>,
+    /// Connected to a name server.
+    resolver: Option<UdpSocket>,
 }
 
 impl Stage {
@@ -48,10 +53,36 @@ impl Stage {
         match words[0] {
             "nothing" => Vec::new(),
             "unread" => vec![abort::unread(Family::V4, Side::Client, number(1))],
+            "unread-many" => {
+                for _ in 0..number(1) {
+                    abort::unread(Family::V4, Side::Client, 3);
+                }
+                Vec::new()
+            }
             "linger-zero" => vec![abort::linger_zero(Family::V4, Side::Client)],
             "orderly" => orderly::close(Family::V4, Side::Client).to_vec(),
+            // A close in order, and later data for it.
+            "close-early" => {
+                let (act, server) = late::closed(Family::V4, Some(late::LONG_LINGER2));
+                self.closed.push(server);
+                vec![act]
+            }
+            "send-late" => {
+                self.closed.drain(..).for_each(late::send_late);
+                Vec::new()
+            }
             "hold" | "exit-with" => vec![self.hold(number(1))],
             "connect" => vec![self.connect(number(1))],
+            "connect-name" => vec![self.connect_name(words[1], number(2))],
+            "ask" => {
+                nameserver::ask(words[1].parse().expect("a name server's address"), words[2]);
+                Vec::new()
+            }
+            "ask-by-one-socket" => {
+                let server = words[1].parse().expect("a name server's address");
+                nameserver::ask_by(self.resolver.get_or_insert_with(|| nameserver::connected(server)), words[2]);
+                Vec::new()
+            }
             "connect-many" => self.connect_many(words[1], number(2)),
             "write" => {
                 self.held.last_mut().expect("a connection").write_all(&vec![b'x'; number(1) as usize]).expect("send");
@@ -87,6 +118,19 @@ impl Stage {
                 println!("{}", words[1]);
                 Vec::new()
             }
+            "listen" => {
+                io::stdin().read_line(&mut String::new()).expect("stdin");
+                Vec::new()
+            }
+            "fork-many" => {
+                sharing::fork_many(number(1));
+                Vec::new()
+            }
+            // The rest of the script is played by the same process, as another program.
+            "become" => {
+                let program = std::env::current_exe().expect("our path");
+                panic!("{}", process::Command::new(program).arg(actor::FLAG).args(&words[1..]).exec());
+            }
             "exit" => process::exit(number(1).try_into().unwrap()),
             other => panic!("no role is called {other:?}"),
         }
@@ -97,6 +141,15 @@ impl Stage {
         let (closing, peer) = abort::with_unread(Family::V4, Side::Client, bytes);
         let act = Act::of(&closing, bytes);
         self.held.extend([closing, peer]);
+        act
+    }
+
+    /// Keeps a connection to a host, which the resolver of the C library finds.
+    fn connect_name(&mut self, host: &str, port: u64) -> Act {
+        let port = u16::try_from(port).expect("a port");
+        let stream = TcpStream::connect((host, port)).unwrap_or_else(|error| panic!("{host}: {error}"));
+        let act = Act::of(&stream, 0);
+        self.held.push(stream);
         act
     }
 

@@ -30,6 +30,20 @@ pub(crate) fn fork_then_close_in_child(bytes: u64) -> Vec<Act> {
     acts
 }
 
+/// Children that end at once, one after the other.
+pub(crate) fn fork_many(count: u64) {
+    for _ in 0..count {
+        // SAFETY: the child does nothing but end.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: runs nothing of what the parent still needs.
+            unsafe { libc::_exit(0) };
+        }
+        // SAFETY: a null status pointer is allowed.
+        assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    }
+}
+
 /// Two descriptors of one socket. Between their closes is a fence, which so comes first in the stream.
 pub(crate) fn duplicate_then_close_both(bytes: u64) -> Vec<Act> {
     let (closing, peer) = abort::with_unread(Family::V4, Side::Client, bytes);

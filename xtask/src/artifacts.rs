@@ -1,6 +1,9 @@
 //! Builds the release binaries and tells where cargo put them.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -13,8 +16,17 @@ pub(crate) const OBSERVER: Target = Target { package: "conn-observer", flag: "--
 pub(crate) const UNDRAINED: Target = Target { package: "conn-observer", flag: "--example", name: "undrained" };
 /// The live tests, one program.
 pub(crate) const LIVE: Target = Target { package: "conn-observer-tests", flag: "--test", name: "live" };
+/// A load of connections that come and go.
+pub(crate) const CHURN: Target = Target { package: "conn-observer-tests", flag: "--bin", name: "churn" };
 /// PID 1 of the test guest.
 pub(crate) const GUEST_INIT: Target = Target { package: "conn-observer-tests", flag: "--bin", name: "guest-init" };
+
+/// Makes cargo tell what it has built, beside what it tells people.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
+
+/// All packages that are built in release, whichever is wanted: what dependencies are built with depends on what is chosen
+/// together, and everything would be built once more for each choice.
+pub(crate) const PACKAGES: [&str; 4] = ["--package", "conn-observer", "--package", "conn-observer-tests"];
 
 /// One program of the workspace.
 #[derive(Clone, Copy, Debug)]
@@ -27,19 +39,31 @@ pub(crate) struct Target {
 /// Builds these programs in release and gives their paths in the same order.
 pub(crate) fn release<const N: usize>(targets: [Target; N]) -> Result<[PathBuf; N]> {
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
+    command.args(["build", "--release", MESSAGES]).args(PACKAGES).stderr(Stdio::inherit());
     for target in &targets {
-        command.args(["--package", target.package, target.flag, target.name]);
+        command.args([target.flag, target.name]);
     }
     let messages = process::read_text(&mut command)?;
-    let find = |target: Target| {
-        executable(&messages, target).with_context(|| format!("cargo built no program {}", target.name))
-    };
     let mut paths = [const { PathBuf::new() }; N];
     for (path, target) in paths.iter_mut().zip(targets) {
-        *path = find(target)?;
+        *path = find(&messages, target)?;
     }
     Ok(paths)
+}
+
+/// Runs a cargo that builds the observer as the caller wants it, and gives its path. `cargo` ends with a sub-command and
+/// the options for it; `flags` are for the compiler of the program itself, with `cargo rustc`.
+pub(crate) fn observer_by(cargo: &mut Command, flags: &[String]) -> Result<PathBuf> {
+    let Target { package, flag, name } = OBSERVER;
+    cargo.args(["--package", package, flag, name, MESSAGES]).stderr(Stdio::inherit());
+    if !flags.is_empty() {
+        cargo.arg("--").args(flags);
+    }
+    find(&process::read_text(cargo)?, OBSERVER)
+}
+
+fn find(messages: &str, target: Target) -> Result<PathBuf> {
+    executable(messages, target).with_context(|| format!("cargo built no program {}", target.name))
 }
 
 /// Finds a program in cargo's JSON messages.

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{docs, ebpf, process, setup, tally::Tally, test, vm, workspace};
+use crate::{bench, docs, ebpf, privilege, process, setup, tally::Tally, test, vm, workspace};
 
 /// What a step came to.
 enum Outcome {
@@ -21,7 +21,7 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("setup", || setup::run().map(holds)),
     ("fmt", || cargo(&["fmt", "--all", "--check"])),
     ("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
@@ -29,7 +29,8 @@ const STEPS: [Step; 9] = [
     ("deny", deny),
     ("ebpf --check", || ebpf::check().map(holds)),
     ("test", || test::run(&[]).map(Outcome::Tests)),
-    ("vm", || vm::run(&vm::Options::whole_matrix(true)).map(Outcome::Tests)),
+    ("bench --quick", bench_quick),
+    ("vm", || vm::run(&vm::Options::short_check()).map(Outcome::Tests)),
     ("docs --check", || docs::run(true).map(holds)),
 ];
 
@@ -78,6 +79,14 @@ fn rustdoc() -> Result<Outcome> {
     let mut command = workspace::cargo();
     command.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings")).map(holds)
+}
+
+fn bench_quick() -> Result<Outcome> {
+    if !privilege::is_root() {
+        println!("bench --quick: NOT CHECKED: attaching needs root");
+        return Ok(Outcome::NotMade("attaching needs root"));
+    }
+    bench::run(&bench::Options::quick()).map(holds)
 }
 
 fn deny() -> Result<Outcome> {

@@ -1,12 +1,16 @@
 //! The project's chores, `cargo xtask …`: each is one module, and `ci` is exactly what CI runs.
 
 mod artifacts;
+mod bench;
 mod ci;
 mod digest;
+mod dist;
 mod docs;
 mod ebpf;
+mod fuzz;
 mod privilege;
 mod process;
+mod python;
 mod run;
 mod setup;
 mod tally;
@@ -53,12 +57,18 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Generate the pages that come from the program itself.
+    /// Generate the pages, completions and the schema that come from the program itself.
     Docs {
-        /// Only check that the committed pages are up to date.
+        /// Only check that the committed ones are up to date.
         #[arg(long)]
         check: bool,
     },
+    /// Fuzz every parser of what strangers can write.
+    Fuzz(fuzz::Options),
+    /// Make the packages: tarball, .deb, image, Helm chart, bill of materials and checksums.
+    Dist(dist::Options),
+    /// Measure what observing costs, beside peers, as root.
+    Bench(bench::Options),
     /// Install what the other chores need and this machine lacks.
     Setup,
     /// Everything that CI checks.
@@ -74,6 +84,9 @@ fn main() -> ExitCode {
         Chore::Ebpf { check: false } => ebpf::write(),
         Chore::Ebpf { check: true } => ebpf::check(),
         Chore::Docs { check } => docs::run(check),
+        Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Dist(options) => dist::run(&options).and_then(judge),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Setup => setup::run(),
         Chore::Ci => return ci::run(),
     };

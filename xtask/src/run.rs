@@ -18,7 +18,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// `cargo xtask demo`: observes a client that leaves bodies unread.
 pub(crate) fn demo() -> Result<()> {
     let [observer, undrained] = artifacts::release([artifacts::OBSERVER, artifacts::UNDRAINED])?;
-    become_observer(&observer, &["--".to_owned(), undrained.display().to_string()])
+    // Patient, since the first event waits until the example's symbols are read.
+    let arguments = ["--symbol-budget", "1s", "--", &undrained.display().to_string()].map(str::to_owned);
+    become_observer(&observer, &arguments)
 }
 
 fn become_observer(observer: &Path, arguments: &[String]) -> Result<()> {

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: installs what the other chores need and this machine lacks. Nothing else installs anything.
+//! `cargo xtask setup`: installs what the other chores need and this machine lacks. Nothing else installs anything but
+//! `cargo xtask dist`, whose tools only those need who make packages.
 
 use std::process::Command;
 
@@ -6,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     ebpf::toolchain::{self, Toolchain},
-    privilege, process, workspace,
+    privilege, process, python, workspace,
 };
 
 /// Packages that serve one purpose.
@@ -16,7 +17,7 @@ struct Group {
     packages: &'static [(&'static str, Option<&'static str>)],
 }
 
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 9] = [
     Group {
         reason: "booting other kernels",
         packages: &[
@@ -36,11 +37,38 @@ const GROUPS: [Group; 3] = [
             ("curl", Some("curl")),
             ("python3", Some("python3")),
             ("nodejs", Some("node")),
+            ("default-jdk-headless", Some("javac")),
+            ("dnsmasq-base", Some("dnsmasq")),
+            ("nftables", Some("nft")),
+            ("openssl", Some("openssl")),
         ],
     },
     Group {
+        reason: "receivers of events, and checkers of what is in deploy/",
+        packages: &[
+            ("rsyslog", Some("rsyslogd")),
+            ("systemd", Some("journalctl")),
+            ("prometheus", Some("promtool")),
+            ("python3-venv", None),
+        ],
+    },
+    Group {
+        reason: "readers of what is printed and recorded",
+        packages: &[("sqlite3", Some("sqlite3")), ("jq", Some("jq")), ("lnav", Some("lnav"))],
+    },
+    Group {
         reason: "what the live tests look at the kernel with",
-        packages: &[("iproute2", Some("ip")), ("jq", Some("jq")), ("bpftool", Some("bpftool"))],
+        packages: &[("iproute2", Some("ip")), ("bpftool", Some("bpftool"))],
+    },
+    Group { reason: "a terminal for what has a screen", packages: &[("tmux", Some("tmux"))] },
+    Group { reason: "building libFuzzer", packages: &[("g++", Some("g++"))] },
+    Group {
+        reason: "reading man pages and completions",
+        packages: &[("groff-base", Some("groff")), ("zsh", Some("zsh")), ("fish", Some("fish"))],
+    },
+    Group {
+        reason: "looking at what `report` makes",
+        packages: &[("chromium", Some("chromium")), ("chromium-driver", Some("chromedriver"))],
     },
 ];
 
@@ -62,6 +90,7 @@ pub(crate) fn run() -> Result<()> {
         let missing = group.packages.iter().filter(|(package, program)| !present(package, *program));
         install(&missing.map(|(package, _)| *package).collect::<Vec<_>>(), group.reason)?;
     }
+    python::LIVE.install()?;
     if !toolchain::compiler_present() {
         install(compiler_packages()?, "building the kernel object")?;
     }
@@ -76,7 +105,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn present(package: &str, program: Option<&str>) -> bool {
+pub(crate) fn present(package: &str, program: Option<&str>) -> bool {
     program.is_some_and(|program| workspace::program(program).is_some()) || installed(package)
 }
 
@@ -86,7 +115,7 @@ fn installed(package: &str) -> bool {
 }
 
 /// Installs through apt, as root; refreshes the package list once it is clear that something is missing.
-fn install(packages: &[&str], reason: &str) -> Result<()> {
+pub(crate) fn install(packages: &[&str], reason: &str) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -134,7 +163,7 @@ fn build_linker() -> Result<()> {
 }
 
 /// Builds a program from the registry for this workspace alone, in `target/tools`.
-fn build(krate: &str, version: &str, features: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+pub(crate) fn build(krate: &str, version: &str, features: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     println!("setup: {krate} {version}, built in {} (minutes)", workspace::tools_dir().display());
     let mut command = workspace::cargo();
     command.args(["install", krate, "--quiet", "--locked", "--version", version]).args(features).arg("--root");

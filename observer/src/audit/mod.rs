@@ -17,7 +17,11 @@ use std::{
 
 use anyhow::Result;
 
-use self::{counters::Counters, namespace::Namespace, reading::Reading};
+use self::{
+    counters::{Counter, Counters},
+    namespace::Namespace,
+    reading::Reading,
+};
 use crate::{
     event::Audit,
     kernel::Tally,
@@ -32,6 +36,11 @@ const SETTLE: Duration = Duration::from_millis(1);
 /// Pauses before a namespace that shows a residual is read again: a task may have been preempted in the middle of an
 /// act, and then the difference goes away.
 const AGAIN: [Duration; 3] = [Duration::from_millis(2), Duration::from_millis(5), Duration::from_millis(10)];
+
+/// SNMP names of the counters that audits may tell of.
+pub(crate) fn counters() -> impl Iterator<Item = &'static str> {
+    Counter::ALL.iter().map(|counter| counter.name())
+}
 
 /// The audits of one run.
 #[derive(Debug)]
@@ -62,6 +71,11 @@ impl Auditor {
         let read = |member: Member| Some((member.inode(), Namespace::before_attach(member)?));
         let namespaces = members.into_values().filter_map(read).collect();
         Self { interval: options.audit, due: None, only, every_reset: false, namespaces, last: BTreeMap::new() }
+    }
+
+    /// Keeps to other namespaces from here on; none for all.
+    pub fn keep_to(&mut self, namespaces: &[u32]) {
+        self.only = namespaces.iter().copied().collect();
     }
 
     /// Reads the counters again, now that the hooks are attached.
@@ -121,7 +135,7 @@ impl Auditor {
             }
         }
         let tally = totals()?;
-        Ok(self.tell(&readings, &tally, Namespace::moved))
+        Ok(self.tell(&readings, &tally))
     }
 
     /// Reads the counters for the last time that the hooks are attached.
@@ -142,7 +156,7 @@ impl Auditor {
                 readings.insert(inode, Reading { kernel: [*before, after], seen: [seen; 2] });
             }
         }
-        self.tell(&readings, tally, Namespace::moved)
+        self.tell(&readings, tally)
     }
 
     /// Lets what is under way be counted on both sides.
@@ -200,18 +214,13 @@ impl Auditor {
         readings.iter().filter(shows_residual).map(|(inode, _)| *inode).collect()
     }
 
-    /// Events of the namespaces that `worth` picks, and of those where acts were seen, but nobody is left.
-    fn tell(
-        &mut self,
-        readings: &BTreeMap<u32, Reading>,
-        tally: &Tally,
-        worth: fn(&Namespace, &Reading) -> bool,
-    ) -> Vec<Audit> {
+    /// Events of the namespaces in which something moved, and of those where acts were seen, but nobody is left.
+    fn tell(&mut self, readings: &BTreeMap<u32, Reading>, tally: &Tally) -> Vec<Audit> {
         let mut audits = Vec::new();
         for (inode, namespace) in &mut self.namespaces {
             match readings.get(inode) {
                 Some(reading) if namespace.continues(reading) => {
-                    if worth(namespace, reading) {
+                    if namespace.moved(reading) {
                         audits.push(namespace.audit(*inode, reading, tally, self.every_reset));
                     }
                 }

@@ -27,7 +27,7 @@ fn record() -> Record {
     record
 }
 
-fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
+fn decode(bytes: &[u8]) -> Result<Decoded, Malformed> {
     let reasons = Reasons::default();
     Decoder { clock: Clock::with_offset(0), reasons: &reasons, host: "node-7" }.decode(bytes, 7)
 }
@@ -41,13 +41,13 @@ fn whole() -> Vec<u8> {
 
 #[test]
 fn a_whole_record_becomes_an_event() {
-    let event = decode(&whole()).unwrap();
-    let Body::Close(finding) = event.body else { panic!("not a close") };
-    assert_eq!(finding.network.unwrap().peer, Endpoint { address: "10.1.2.3".to_owned(), port: 6443 });
+    let decoded = decode(&whole()).unwrap();
+    let Body::Close(finding) = decoded.event.body else { panic!("not a close") };
+    assert_eq!(finding.network.unwrap().peer, Endpoint::of("10.1.2.3".parse().unwrap(), 6443));
     assert_eq!(finding.tcp.duration_ms, Some(2.0));
     assert_eq!(finding.tcp.state.as_deref(), Some("ESTABLISHED"));
     assert_eq!(finding.tcp.kernel_reason, None);
-    assert_eq!(finding.stack.unwrap().user, ["0x1000", "0x2000"]);
+    assert_eq!(decoded.addresses.user, [0x1000, 0x2000]);
 }
 
 #[test]
@@ -55,6 +55,21 @@ fn every_prefix_of_a_record_is_refused() {
     let bytes = whole();
     for length in 0..bytes.len() {
         assert!(matches!(decode(&bytes[..length]), Err(Malformed::Short(_))), "prefix of {length} bytes");
+    }
+}
+
+#[test]
+fn the_top_of_the_stack_lies_before_the_kernel_stack() {
+    let mut record = record();
+    (record.stack_room, record.top_bytes, record.kernel_stack_bytes) = (40, 16, 8);
+    let mut bytes = record.as_bytes().to_vec();
+    bytes.extend((1..=6_u64).flat_map(u64::to_ne_bytes));
+    let addresses = decode(&bytes).unwrap().addresses;
+    assert_eq!((&addresses.user[..], &addresses.top[..], &addresses.kernel[..]), (&[1, 2][..], &[4, 5][..], &[6][..]));
+    for top_bytes in [48, u32::MAX] {
+        record.top_bytes = top_bytes;
+        bytes[..RECORD_LEN].copy_from_slice(record.as_bytes());
+        assert!(matches!(decode(&bytes), Err(Malformed::Short(_))), "more than there is room for");
     }
 }
 
@@ -77,7 +92,7 @@ fn noise_is_decoded_or_refused_but_never_panics() {
 fn an_unknown_code_is_named() {
     let mut record = record();
     record.cause = 99;
-    assert_eq!(decode(record.as_bytes()), Err(Malformed::Code("cause", 99)));
+    assert_eq!(decode(record.as_bytes()).unwrap_err(), Malformed::Code("cause", 99));
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn hooks(report: &mut Report, options: &Options) {
 fn ring(options: &Options) -> Check {
     /// Bytes in front of a record in the ring (BPF_RINGBUF_HDR_SZ).
     const HEADER: u32 = 8;
-    let finding = HEADER + RECORD_LEN as u32 + options.stack_depth * 8;
+    let finding = HEADER + RECORD_LEN as u32 + options.stack_depth * 8 * options.stacks.bits().count_ones();
     let bytes = options.ring_bytes;
     Check::ok("ring", format!("{} KiB hold at least {} findings", bytes >> 10, bytes / finding))
 }

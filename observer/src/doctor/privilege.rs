@@ -1,9 +1,12 @@
-//! What this process may do: capabilities, namespaces, lockdown.
+//! What this process may do, and give up: capabilities, namespaces, lockdown, what there is for a sandbox.
 
 use std::fs;
 
 use super::report::{Check, State};
-use crate::kernel;
+use crate::{
+    kernel,
+    sandbox::{ABI, Offer},
+};
 
 /// Inode of the initial user namespace (`include/linux/proc_ns.h`, PROC_USER_INIT_INO).
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
@@ -24,7 +27,7 @@ struct Capability {
     purpose: &'static str,
 }
 
-const CAPABILITIES: [Capability; 6] = [
+const CAPABILITIES: [Capability; 8] = [
     Capability { number: 39, name: "CAP_BPF", needed: true, purpose: "loads the programs and makes their maps" },
     Capability { number: 38, name: "CAP_PERFMON", needed: true, purpose: "attaches to functions and tracepoints" },
     Capability {
@@ -37,19 +40,33 @@ const CAPABILITIES: [Capability; 6] = [
         number: 12,
         name: "CAP_NET_ADMIN",
         needed: false,
-        purpose: "starts the loopback of the self-test and kills a connection there",
+        purpose: "taps DNS answers (--dns), starts the loopback of the self-test and kills a connection there",
     },
     Capability {
         number: 19,
         name: "CAP_SYS_PTRACE",
         needed: false,
-        purpose: "finds the owners of connections that are older than the observer (/proc/PID/fd of other users)",
+        purpose: "looks at processes of other users: their programs, mappings, roots and namespaces, and the owners of \
+                  connections that are older than the observer",
     },
     Capability {
         number: 2,
         name: "CAP_DAC_READ_SEARCH",
         needed: false,
-        purpose: "lists /proc/PID/fd of other users, for the same owners",
+        purpose: "reads programs that only others may read, for symbols, and lists /proc/PID/fd of other users, for the \
+                  same owners",
+    },
+    Capability {
+        number: 40,
+        name: "CAP_CHECKPOINT_RESTORE",
+        needed: false,
+        purpose: "reads mapped files that were deleted or replaced, for symbols",
+    },
+    Capability {
+        number: 8,
+        name: "CAP_SETPCAP",
+        needed: false,
+        purpose: "empties the bounding set of capabilities (--sandbox)",
     },
 ];
 
@@ -65,7 +82,27 @@ pub(crate) fn checks() -> Vec<Check> {
     ));
     checks.push(namespace_of_processes(!kernel::in_own_pid_namespace()));
     checks.push(lockdown(kernel::lockdown_level().as_deref()));
+    checks.extend(sandbox(&Offer::read()));
     checks
+}
+
+/// What the kernel has for `--sandbox`.
+fn sandbox(offer: &Offer) -> [Check; 2] {
+    let (landlock, missing) = ("landlock", offer.missing().join(", "));
+    let landlock = match offer.landlock {
+        Some(version) if missing.is_empty() => {
+            Check::ok(landlock, format!("version {version} has all that --sandbox asks for"))
+        }
+        Some(version) => Check::limited(landlock, format!("version {version} does not restrict {missing}"))
+            .with_remedy(format!("Linux 6.12 has version {ABI}; until then --sandbox strict is refused")),
+        None => Check::limited(landlock, "not there: outputs are not confined to their folders and ports")
+            .with_remedy("boot with lsm=landlock,… if the kernel is built with it"),
+    };
+    let seccomp = match offer.seccomp {
+        true => Check::ok("seccomp", "system calls that an observer at work never makes can be denied"),
+        false => Check::limited("seccomp", "the kernel filters no system calls, or something forbids to ask"),
+    };
+    [landlock, seccomp]
 }
 
 /// Whether BPF programs may be loaded, as far as capabilities go.
@@ -147,6 +184,14 @@ mod tests {
         let states = states(1 << 38 | 1 << 39);
         assert!(states.iter().all(|(_, state)| *state != State::Failed));
         assert!(states.contains(&("CAP_SYS_ADMIN".to_owned(), State::Limited)));
+    }
+
+    #[test]
+    fn a_kernel_with_less_for_a_sandbox_is_a_limit() {
+        let states = |landlock, seccomp| sandbox(&Offer { landlock, seccomp }).map(|check| check.state);
+        assert_eq!(states(Some(ABI), true), [State::Ok, State::Ok]);
+        assert_eq!(states(Some(2), false), [State::Limited, State::Limited]);
+        assert_eq!(states(None, true), [State::Limited, State::Ok]);
     }
 
     #[test]

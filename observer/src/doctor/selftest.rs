@@ -67,9 +67,9 @@ fn in_namespace(plan: Plan, options: &Options) -> Result<Vec<Reproduced>, Check>
     let decoder = Decoder { clock: Clock::read(), reasons: &attached.reasons, host: "" };
     let mut seen = Vec::new();
     while let Some(record) = ring.next() {
-        let event =
+        let decoded =
             decoder.decode(&record, 0).map_err(|error| fault(format!("a record cannot be decoded: {error}")))?;
-        seen.extend(event.body.finding().and_then(sighting));
+        seen.extend(decoded.event.body.finding().and_then(sighting));
     }
     // What a plan cannot see by itself are special cases; no act is one.
     let special = plan.coverage();

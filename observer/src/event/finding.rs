@@ -3,6 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    network::Network,
+    place::{Cgroup, Container, Kubernetes, Systemd},
+    process::Process,
+    stack::{Hint, Stack},
+};
 use crate::{cause::Cause, severity::Severity};
 
 /// A bad close or RST.
@@ -27,6 +33,15 @@ pub struct Finding {
     /// Its control group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
+    /// Its container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// The systemd unit it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub systemd: Option<Systemd>,
+    /// The Kubernetes pod it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k8s: Option<Kubernetes>,
     /// The connection; absent for a RST of which not even the addresses could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
@@ -38,10 +53,37 @@ pub struct Finding {
     /// Where in the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
+    /// What to do about it, where cause, runtime and stack tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
+}
+
+impl Finding {
+    /// A finding of which nothing else is known.
+    #[must_use]
+    pub fn of(cause: Cause, cause_source: CauseSource) -> Self {
+        Self {
+            cause,
+            cause_source,
+            severity: Severity::default(),
+            process: None,
+            owner: None,
+            counterpart: None,
+            cgroup: None,
+            container: None,
+            systemd: None,
+            k8s: None,
+            network: None,
+            tcp: Tcp::default(),
+            listener: None,
+            stack: None,
+            hint: None,
+        }
+    }
 }
 
 /// Who decided on a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CauseSource {
     /// The observer, from the state of the socket, as the kernel decides it.
@@ -50,110 +92,6 @@ pub enum CauseSource {
     Kernel,
     /// Both, and they agree.
     Both,
-}
-
-/// A process and its thread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Process {
-    /// Process id.
-    pub pid: u32,
-    /// Thread id.
-    pub tid: u32,
-    /// Name of the process (`comm`, at most 15 bytes).
-    pub comm: String,
-    /// The thread.
-    pub thread: Thread,
-    /// The user.
-    pub user: User,
-    /// The process was exiting: the kernel closed its files for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exiting: Option<bool>,
-    /// How the process was found.
-    pub attribution: Attribution,
-}
-
-/// A thread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Thread {
-    /// Name of the thread (`comm`, at most 15 bytes).
-    pub name: String,
-}
-
-/// A user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct User {
-    /// Real user id.
-    pub id: u32,
-}
-
-/// How a process was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Attribution {
-    /// It was running and made the act itself.
-    Current,
-    /// It closed the connection earlier.
-    Closer,
-    /// It connected, accepted or reads the connection.
-    Owner,
-    /// It made the listener that the connection came to; nobody was seen to accept it.
-    Listener,
-}
-
-/// A control group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Cgroup {
-    /// Id in the unified (v2) hierarchy: the inode number of its directory.
-    pub id: u64,
-}
-
-/// A connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Network {
-    /// Address family of the packets: an IPv4 connection on an IPv6 socket is `ipv4`.
-    #[serde(rename = "type")]
-    pub kind: AddressType,
-    /// Always `tcp`.
-    pub transport: String,
-    /// Which end this host is; absent when the connection is older than the observer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// This end.
-    pub local: Endpoint,
-    /// The other end.
-    pub peer: Endpoint,
-    /// Inode of the network namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<u32>,
-}
-
-/// Address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AddressType {
-    /// IPv4.
-    Ipv4,
-    /// IPv6.
-    Ipv6,
-}
-
-/// Which end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// It connected.
-    Client,
-    /// It was accepted.
-    Server,
-}
-
-/// One end of a connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Endpoint {
-    /// IP address; an IPv4-mapped IPv6 address is shown as IPv4.
-    pub address: String,
-    /// Port.
-    pub port: u16,
 }
 
 /// The state of a TCP connection at the act.
@@ -211,11 +149,4 @@ pub struct Tcp {
 pub struct Listener {
     /// Connections that it had not accepted; each has an event of its own.
     pub unaccepted: u32,
-}
-
-/// A call stack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Stack {
-    /// Return addresses in the process, the innermost first, in hexadecimal.
-    pub user: Vec<String>,
 }

@@ -6,19 +6,28 @@
 
 mod audit;
 mod balance;
+mod churn;
 mod finding;
+mod naming;
+mod network;
+mod place;
+mod process;
+mod stack;
 mod start;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{Audit, AuditedCounter, Relation};
-pub use balance::{Loss, LostCount, Stopped, TotalCount};
-pub use finding::{
-    AddressType, Attribution, CauseSource, Cgroup, Endpoint, Finding, Listener, Network, Process, Role, Stack, Tcp,
-    Thread, User,
-};
-pub use start::{CoverageLimit, Filters, Hooks, RefusedHook, Started};
+pub use balance::{ChurnBalance, Loss, LostCount, SinkBalance, Stopped, SymbolCounts, TotalCount};
+pub use churn::{Churn, ChurnConnections, ChurnNetwork, ChurnPeer, ChurnVerdict, Reuse, ServedPort};
+pub use finding::{CauseSource, Finding, Listener, Tcp};
+pub use naming::{DnsCounts, HostsCounts, Naming, PtrCounts};
+pub use network::{AddressType, Endpoint, NameSource, Network, Role};
+pub use place::{Cgroup, Container, Kubernetes, Systemd};
+pub use process::{Ancestor, Attribution, Executable, Process, Runtime, Thread, User};
+pub use stack::{Frame, Hint, Stack};
+pub use start::{CoverageLimit, Filters, Hooks, Landlock, RefusedHook, Reloaded, Sandbox, Started};
 
 /// Version of the event format: the number changes when a field changes its meaning or goes away.
 pub const SCHEMA: &str = "conn-observer/1";
@@ -53,6 +62,10 @@ pub enum Body {
     ResetSent(Box<Finding>),
     /// A RST that came in.
     ResetReceived(Box<Finding>),
+    /// A process makes connections to a peer and closes them, again and again (`--churn`).
+    Churn(Box<Churn>),
+    /// Other filters or sinks are in force (SIGHUP).
+    Reloaded(Box<Reloaded>),
     /// Findings were lost.
     Loss(Loss),
     /// The totals of a network namespace against the kernel's own counters (`--audit`).
@@ -62,6 +75,22 @@ pub enum Body {
 }
 
 impl Body {
+    /// The kind, as `type` tells it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "started",
+            Self::Close(_) => "close",
+            Self::ResetSent(_) => "reset_sent",
+            Self::ResetReceived(_) => "reset_received",
+            Self::Churn(_) => "churn",
+            Self::Reloaded(_) => "reloaded",
+            Self::Loss(_) => "loss",
+            Self::Audit(_) => "audit",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
     /// The finding, if it is one.
     #[must_use]
     pub fn finding(&self) -> Option<&Finding> {

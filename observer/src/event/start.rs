@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::User;
 use crate::{cause::Cause, severity::Severity};
 
 /// What the observer is, and what it can see here.
@@ -16,10 +17,25 @@ pub struct Started {
     pub hooks: Hooks,
     /// Filters in force.
     pub filters: Filters,
+    /// What the observer has given up; absent in streams of versions without a sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
     /// Size of the ring buffer in bytes.
     pub ring_bytes: u32,
     /// Most frames of a user stack.
     pub stack_depth: u32,
+}
+
+/// Other filters or sinks are in force (SIGHUP): what follows went by them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reloaded {
+    /// Filters in force.
+    pub filters: Filters,
+    /// Sinks in force, as `file:/var/log/conn-observer/events.ndjson`.
+    pub sinks: Vec<String>,
+    /// Options that have changed in the configuration file, but need a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs_restart: Vec<String>,
 }
 
 /// Hooks attached, refused and missing.
@@ -57,6 +73,36 @@ pub struct CoverageLimit {
     pub what: String,
     /// The limit, as a sentence.
     pub limit: String,
+}
+
+/// What the observer has given up (`--sandbox`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sandbox {
+    /// What was asked for: `strict`, `best-effort` or `off`.
+    pub mode: String,
+    /// The user that it goes on as.
+    pub user: User,
+    /// Capabilities that it still has, as `CAP_SYS_PTRACE`.
+    pub capabilities: Vec<String>,
+    /// NO_NEW_PRIVS: nothing that is executed can gain privileges.
+    pub no_new_privs: bool,
+    /// Landlock, in force in the threads that write the events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landlock: Option<Landlock>,
+    /// System calls that an observer never makes are denied.
+    pub seccomp: bool,
+    /// What the kernel refused, as sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+}
+
+/// Landlock, where it is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Landlock {
+    /// Version of the kernel's Landlock.
+    pub abi: u32,
+    /// It has all that is asked for.
+    pub complete: bool,
 }
 
 /// Filters in force; an empty one is absent.

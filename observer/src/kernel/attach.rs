@@ -1,26 +1,28 @@
 //! Loading and attaching: the plans are tried in order, each complete or not at all.
 
-use std::{path::Path, sync::Arc};
+use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
+    Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{MapData, RingBuf},
 };
 use aya_log::Level;
-use observer_ebpf::{Field, Settings};
+use observer_ebpf::{Churn, DNS_RING_BYTES, Field, Pair, Settings};
 use thiserror::Error;
 use zerocopy::IntoBytes as _;
 
 use super::{
     btf::{self, KernelTypes},
-    filters::{self, Observed},
+    churn,
+    filters::{self, Generation, Observed},
     hooks::{Hooks, Targets},
     log::KernelLog,
     owners,
     reasons::Reasons,
     refusal,
     settings::Abilities,
+    tap,
     totals::{self, Tally},
 };
 use crate::{
@@ -31,6 +33,9 @@ use crate::{
 
 /// The kernel object, built by `cargo xtask ebpf` and committed.
 static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/conn-observer.bpf.o");
+
+/// Processes that can be observed before and after a change of filters, together.
+const TWO_GENERATIONS_OF_PIDS: u32 = 16_384;
 
 /// A plan that the kernel did not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,8 @@ pub struct Attached {
     ebpf: Ebpf,
     log: Option<KernelLog>,
     attached: Hooks,
+    taps_dns: bool,
+    generation: Generation,
     /// The plan in force.
     pub plan: Plan,
     /// Hooks attached, as `tp_btf/tcp_send_reset`.
@@ -90,8 +97,28 @@ impl Attached {
     /// # Errors
     /// When it was taken, or cannot be mapped.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self.ebpf.take_map("EVENTS").context("the ring was taken already")?;
-        RingBuf::try_from(map).context("cannot map the ring buffer")
+        self.ring("EVENTS")
+    }
+
+    /// Takes the reading end of the ring of processes' lives; once.
+    ///
+    /// # Errors
+    /// When it was taken, or cannot be mapped.
+    pub fn take_lives(&mut self) -> Result<RingBuf<MapData>> {
+        self.ring("PROCESSES")
+    }
+
+    /// Takes the reading end of the ring of DNS messages; None without `--dns`, or when the kernel refused it.
+    ///
+    /// # Errors
+    /// When it was taken, or cannot be mapped.
+    pub fn take_dns(&mut self) -> Result<Option<RingBuf<MapData>>> {
+        self.taps_dns.then(|| self.ring("DNS")).transpose()
+    }
+
+    fn ring(&mut self, name: &str) -> Result<RingBuf<MapData>> {
+        let map = self.ebpf.take_map(name).with_context(|| format!("the ring {name} was taken already"))?;
+        RingBuf::try_from(map).with_context(|| format!("cannot map the ring {name}"))
     }
 
     /// Totals and statistics until now.
@@ -103,13 +130,31 @@ impl Attached {
         Ok(Tally { missed: tally.missed + self.attached.missed(), ..tally })
     }
 
+    /// Connections by process and peer, counted since the last call.
+    ///
+    /// # Errors
+    /// When a map cannot be read or written.
+    pub fn take_churn(&mut self) -> Result<Vec<(Pair, Churn)>> {
+        churn::take(&mut self.ebpf)
+    }
+
     /// Tells the programs who owns the connections that are older than the hooks.
     ///
     /// # Errors
     /// When a map cannot be read or written.
     pub fn seed(&mut self, seeds: &[Seed], filters: &FilterSet, command: Option<u32>) -> Result<()> {
-        let observed = Observed::of(&self.ebpf, filters, command)?;
+        let observed = Observed::of(&self.ebpf, self.generation, filters, command)?;
         owners::seed(&mut self.ebpf, seeds, &observed)
+    }
+
+    /// Puts other filters in force, at once. Owners of connections are to be seeded again: those of namespaces that were
+    /// not observed are not known.
+    ///
+    /// # Errors
+    /// When there are too many values of one: then nothing has changed.
+    pub fn change_filters(&mut self, old: &FilterSet, new: &FilterSet, command: Option<u32>) -> Result<()> {
+        self.generation = filters::replace(&mut self.ebpf, self.generation, (old, new), command)?;
+        Ok(())
     }
 
     /// Passes on what the kernel side has logged.
@@ -124,6 +169,7 @@ impl Attached {
     /// # Errors
     /// When a hook cannot be detached.
     pub fn detach(&mut self) -> Result<()> {
+        tap::detach(&mut self.ebpf)?;
         self.attached.detach(&mut self.ebpf)
     }
 }
@@ -134,6 +180,9 @@ impl Attached {
 /// Without BTF or a required field, or when every plan was refused: names each hook and the kernel's error.
 pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     raise_memlock_limit();
+    // One loader serves every plan. Making one parses the kernel's BTF, which is for relocations that no Rust object has:
+    // meanwhile the rest is looked up.
+    let loader = thread::spawn(EbpfLoader::new);
     let types = KernelTypes::from_file(Path::new(btf::VMLINUX))?;
     let (layout, missing) = types.layout();
     if let Some(field) = missing.iter().find(|field| field.required) {
@@ -148,41 +197,62 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     }
     let abilities = Abilities::of(&types)?;
     let reasons = Reasons::of(&types);
-    let btf = Btf::parse_file(btf::VMLINUX, Endianness::default()).context("cannot parse the kernel's BTF")?;
     let causes = reasons.causes();
     let plans = options.hooks.plans();
     let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, *plan)).collect();
     let log_level = if options.kernel_log { Level::Debug as u8 } else { 0 };
-    // One loader serves every plan: making one parses the kernel's BTF once more.
-    let mut loader = EbpfLoader::new();
+    let mut loader = loader.join().unwrap_or_else(|panic| resume_unwind(panic));
     loader
+        .btf(None)
         .override_global("LAYOUT", layout.as_bytes(), true)
         .override_global("REASON_CAUSES", causes.as_slice(), true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes)
-        .map_max_entries("OWNERS", options.owners);
-    let targets = Targets::of(&types, abilities.has_reasons());
+        .map_max_entries("OWNERS", options.owners)
+        .map_max_entries("DNS", if options.dns { DNS_RING_BYTES } else { tap::UNUSED_RING_BYTES })
+        .map_max_entries("ASKERS", if options.dns { tap::ASKERS } else { tap::UNUSED_ASKERS })
+        .map_max_entries("CHURN", if options.churn.is_some() { options.churn_pairs } else { 1 });
+    if options.config.is_some() {
+        loader.map_max_entries("PIDS", TWO_GENERATIONS_OF_PIDS);
+    }
+    let generation = Generation::default();
+    let targets = Targets::of(&types, abilities.has_reasons())?;
+    drop(types);
     let mut refused = Vec::new();
     for (plan, settings) in plans.into_iter().zip(&settings) {
         loader.override_global("SETTINGS", settings.as_bytes(), true);
         let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
-        filters::install(&mut ebpf, &options.filters, command)?;
+        filters::install(&mut ebpf, generation, &options.filters, command)?;
+        filters::put_in_force(&mut ebpf, generation, settings.selection)?;
         totals::prepare(&mut ebpf)?;
-        match Hooks::attach(&mut ebpf, plan, &targets, options, &btf) {
+        match Hooks::attach(&mut ebpf, plan, &targets, options) {
             Ok(attached) => {
-                filters::add_descendants(&mut ebpf, &options.filters)?;
+                filters::add_descendants(&mut ebpf, generation, &options.filters)?;
                 let log = match options.kernel_log {
                     true => Some(KernelLog::open(&mut ebpf)?),
                     false => None,
                 };
+                let mut coverage = coverage(plan, &abilities, &targets, &missing);
+                let mut hooks = attached.names();
+                if options.dns {
+                    match tap::attach(&mut ebpf, options.kernel_log) {
+                        Ok(tap) => {
+                            hooks.extend(tap.hooks);
+                            coverage.extend(tap.limit);
+                        }
+                        Err(limit) => coverage.push(limit),
+                    }
+                }
                 return Ok(Attached {
                     ebpf,
                     log,
-                    hooks: attached.names(),
+                    taps_dns: hooks.len() > attached.names().len(),
+                    hooks,
                     attached,
+                    generation,
                     plan,
                     refused,
-                    coverage: coverage(plan, &abilities, &targets, &missing),
+                    coverage,
                     missing_fields: missing.iter().map(|field| field.name).collect(),
                     has_reasons: abilities.has_reasons(),
                     reasons: Arc::new(reasons),
@@ -224,6 +294,12 @@ fn coverage(plan: Plan, abilities: &Abilities, targets: &Targets, missing: &[&'s
                 "lockdown=confidentiality forbids reading packets: RSTs without a connection have no addresses, and \
                     nobody to name"
                     .to_owned(),
+        });
+        limits.push(Coverage {
+            what: "executable, command_args".to_owned(),
+            limit: "lockdown=confidentiality forbids reading the memory of programs: of those that began and ended \
+                    since the observer started, path and arguments are unknown"
+                .to_owned(),
         });
     }
     for field in missing {

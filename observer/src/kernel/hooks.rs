@@ -1,6 +1,13 @@
 //! The hooks of a plan, loaded, attached and detached in an order that keeps the story straight.
 
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    os::fd::{AsFd as _, AsRawFd as _},
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -8,7 +15,7 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::{attach::Refused, btf::KernelTypes, refusal, totals};
+use super::{attach::Refused, btf::KernelTypes, grace, refusal, standin::StandIn, totals};
 use crate::{diagnose::diagnose, options::Options, plan::Plan};
 
 /// Tracepoints of every plan, as program and tracepoint, in the order of attaching: `tcp_destroy_sock` comes last, and
@@ -20,18 +27,24 @@ const TRACEPOINTS: [(&str, &str); 4] = [
     ("destroy_sock", "tcp_destroy_sock"),
 ];
 
+/// The tracepoint of a read, where no function may be hooked.
+const READ: &str = "tcp_rcv_space_adjust";
+
 /// The function that accepts a connection.
 const ACCEPT: &str = "inet_csk_accept";
 
 /// Functions that answer a segment with a RST, as address family and function.
 const ANSWERS: [(&str, &str); 2] = [("4", "tcp_v4_send_reset"), ("6", "tcp_v6_send_reset")];
 
-/// Tracepoints that follow children, and forget processes that are gone.
-const FAMILY_TRACEPOINTS: [(&str, &str); 2] =
-    [("process_fork", "sched_process_fork"), ("process_free", "sched_process_free")];
+/// Tracepoints that follow the lives of processes.
+const FAMILY_TRACEPOINTS: [(&str, &str); 3] = [
+    ("process_fork", "sched_process_fork"),
+    ("process_exec", "sched_process_exec"),
+    ("process_free", "sched_process_free"),
+];
 
-/// `MEMBARRIER_CMD_GLOBAL` of `linux/membarrier.h`.
-const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+/// Programs that are verified at a time: four are long.
+const MOST_LOADERS: usize = 4;
 
 /// What the running kernel has to hook.
 pub(crate) struct Targets {
@@ -41,18 +54,37 @@ pub(crate) struct Targets {
     pub(crate) accept: Option<u32>,
     /// Functions that answer with RSTs which no tracepoint tells, as address family and name; from 6.10 on none.
     pub(crate) answers: Vec<(&'static str, &'static str)>,
+    /// The kernel's ids of all of them, and of the tracepoints.
+    pub(crate) ids: Btf,
 }
 
 impl Targets {
     /// Looks the functions up.
-    pub(crate) fn of(types: &KernelTypes, has_reasons: bool) -> Self {
+    ///
+    /// # Errors
+    /// When the list of ids cannot be made.
+    pub(crate) fn of(types: &KernelTypes, has_reasons: bool) -> Result<Self> {
         let mut answers = ANSWERS.to_vec();
         answers.retain(|(_, function)| !has_reasons && types.has_function(function));
-        Self {
-            close: if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" },
+        let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
+        let mut ids = StandIn::default();
+        for function in [close, ACCEPT].into_iter().chain(answers.iter().map(|(_, function)| *function)) {
+            if let Some(id) = types.function(function) {
+                ids.function(function, id);
+            }
+        }
+        let tracepoints = FAMILY_TRACEPOINTS.into_iter().chain(TRACEPOINTS).map(|(_, tracepoint)| tracepoint);
+        for tracepoint in tracepoints.chain([READ]) {
+            if let Some(id) = types.tracepoint(tracepoint) {
+                ids.tracepoint(tracepoint, id);
+            }
+        }
+        Ok(Self {
+            close,
             accept: types.function_parameters(ACCEPT).filter(|count| [2, 4].contains(count)),
             answers,
-        }
+            ids: ids.btf()?,
+        })
     }
 }
 
@@ -75,28 +107,22 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Loads all hooks of a plan, then attaches them; or gives the first refusal. Nothing is attached before all is
     /// loaded: verification takes milliseconds, in which half of the hooks would tell half of the truth.
-    pub(crate) fn attach(
-        ebpf: &mut Ebpf,
-        plan: Plan,
-        targets: &Targets,
-        options: &Options,
-        btf: &Btf,
-    ) -> Result<Self, Refused> {
-        let hooks = wanted(plan, targets, options);
+    pub(crate) fn attach(ebpf: &mut Ebpf, plan: Plan, targets: &Targets, options: &Options) -> Result<Self, Refused> {
+        let hooks = wanted(plan, targets);
         let refused = |hook: &Hook, error: ProgramError| {
             if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
                 diagnose(format_args!("{}: verifier log\n{verifier_log}", hook.name));
             }
             Refused { plan, hook: hook.name.clone(), error: refusal::of_program(&error) }
         };
-        // A kernel may load kprobe programs and refuse to place them: that must be known before the rest is loaded.
+        // What may be refused is the first one, and nothing else is loaded in vain. A kernel may also load a kprobe program
+        // and refuse to place it.
         let early = usize::from(plan == Plan::Kprobe);
-        for (index, hook) in hooks.iter().enumerate() {
-            load(ebpf, hook, btf).map_err(|error| refused(hook, error))?;
-            if index < early {
-                place(ebpf, hook).map_err(|error| refused(hook, error))?;
-            }
+        load(ebpf, &hooks[..1], &targets.ids).map_err(|(hook, error)| refused(hook, error))?;
+        for hook in &hooks[..early] {
+            place(ebpf, hook).map_err(|error| refused(hook, error))?;
         }
+        load(ebpf, &hooks[1..], &targets.ids).map_err(|(hook, error)| refused(hook, error))?;
         for hook in &hooks[early..] {
             place(ebpf, hook).map_err(|error| refused(hook, error))?;
         }
@@ -134,15 +160,14 @@ impl Hooks {
             }
             .with_context(|| format!("cannot detach {}", hook.name))?;
         }
-        // Unlinking does not wait for programs that run at this moment on another CPU; membarrier(2) does, by a grace
-        // period of RCU. Where it is not allowed, what such a program submits is counted, but may come too late.
-        // SAFETY: a system call without pointers.
-        unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        // Unlinking does not wait for programs that run at this moment on another CPU. Where nothing does, what such a
+        // program submits is counted, but may come too late.
+        grace::wait();
         Ok(())
     }
 }
 
-fn wanted(plan: Plan, targets: &Targets, options: &Options) -> Vec<Hook> {
+fn wanted(plan: Plan, targets: &Targets) -> Vec<Hook> {
     let mut hooks = Vec::new();
     let mut add = |kind: &str, program: &str, target: &str| {
         hooks.push(Hook { program: program.to_owned(), target: target.to_owned(), name: format!("{kind}/{target}") });
@@ -161,29 +186,59 @@ fn wanted(plan: Plan, targets: &Targets, options: &Options) -> Vec<Hook> {
                 add("kretprobe", "accept_kretprobe", ACCEPT);
             }
         }
-        Plan::Tracepoint => add("tp_btf", "rcv_space_adjust", "tcp_rcv_space_adjust"),
+        Plan::Tracepoint => add("tp_btf", "rcv_space_adjust", READ),
     }
     if plan.has_close_hook() {
         for (family, function) in &targets.answers {
             add(plan.name(), &format!("answer{family}_{}", plan.name()), function);
         }
     }
-    let [fork, free] = FAMILY_TRACEPOINTS;
-    if options.filters.children {
-        add("tp_btf", fork.0, fork.1);
-    }
-    // The id of a process that is gone may be given to another.
-    if options.filters.children || !options.filters.pids.is_empty() {
-        add("tp_btf", free.0, free.1);
-    }
-    for (program, tracepoint) in TRACEPOINTS {
+    for (program, tracepoint) in FAMILY_TRACEPOINTS.into_iter().chain(TRACEPOINTS) {
         add("tp_btf", program, tracepoint);
     }
     hooks
 }
 
-fn load(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
-    match program(ebpf, &hook.program)? {
+/// Loads programs, on several processors where there are: what takes its time is the kernel's verifier. Of several that
+/// are refused the first counts.
+fn load<'a>(ebpf: &mut Ebpf, hooks: &'a [Hook], ids: &Btf) -> Result<(), (&'a Hook, ProgramError)> {
+    let mut programs: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let mut wanted = Vec::new();
+    for (index, hook) in hooks.iter().enumerate() {
+        let program = programs.remove(hook.program.as_str()).ok_or_else(|| (hook, no_program(&hook.program)))?;
+        wanted.push((index, program));
+    }
+    // Taken from the end: the last are the longest to verify.
+    let queue = Mutex::new(wanted);
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let work = || {
+        let mut refused = None;
+        while let Some((index, program)) = next() {
+            if let Err(error) = load_one(program, &hooks[index], ids) {
+                refused = Some((index, error));
+            }
+        }
+        refused
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_LOADERS).min(hooks.len());
+    let refused = thread::scope(|scope| {
+        // A thread that cannot be started leaves its work to the others.
+        let others: Vec<_> =
+            (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mut all: Vec<_> = work().into_iter().collect();
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    });
+    match refused.into_iter().min_by_key(|(index, _)| *index) {
+        Some((index, error)) => Err((&hooks[index], error)),
+        None => Ok(()),
+    }
+}
+
+fn load_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+    match program {
         Program::BtfTracePoint(program) => program.load(&hook.target, btf),
         Program::FEntry(program) => program.load(&hook.target, btf),
         Program::FExit(program) => program.load(&hook.target, btf),
@@ -214,5 +269,9 @@ fn descriptor(ebpf: &mut Ebpf, hook: &Hook) -> Result<i32, ProgramError> {
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
-    ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName { name: name.to_owned() })
+    ebpf.program_mut(name).ok_or_else(|| no_program(name))
+}
+
+fn no_program(name: &str) -> ProgramError {
+    ProgramError::InvalidName { name: name.to_owned() }
 }

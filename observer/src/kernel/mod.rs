@@ -3,14 +3,18 @@
 
 mod attach;
 pub(crate) mod btf;
+mod churn;
 mod filters;
+mod grace;
 mod hooks;
 mod log;
 mod owners;
 mod reasons;
 mod refusal;
 mod settings;
+mod standin;
 mod survey;
+mod tap;
 mod totals;
 mod trial;
 

@@ -50,6 +50,16 @@ fn settled(written: Result<(), MapError>) -> Result<()> {
 
 fn person(seed: &Seed, observed: &Observed) -> Person {
     let comm = transmute!(seed.comm);
-    let flags = if observed.names(seed.pid, seed.uid, comm) { person_flag::OBSERVED } else { 0 };
-    Person { cgroup_id: seed.cgroup_id, tgid: seed.pid, pid: seed.tid, uid: seed.uid, flags, comm, thread: comm }
+    let noted = if observed.names(seed.pid, seed.uid, comm) { person_flag::OBSERVED } else { 0 };
+    let flags = noted | observed.generation.flags();
+    Person {
+        cgroup_id: seed.cgroup_id,
+        start_ns: seed.start_ns,
+        tgid: seed.pid,
+        pid: seed.tid,
+        uid: seed.uid,
+        flags,
+        comm,
+        thread: comm,
+    }
 }

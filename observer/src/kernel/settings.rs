@@ -1,12 +1,15 @@
 //! The frozen settings of the programs, from the options and the kernel's BTF.
 
-use observer_ebpf::{ABSENT, Cause, Filters, Settings, TaskAccess};
+use observer_ebpf::{ABSENT, Cause, Filters, Selection, Settings, TaskAccess};
 
 use super::{
     btf::{KernelTypes, SockFlags},
     refusal,
 };
-use crate::{options::Options, plan::Plan};
+use crate::{
+    options::{FilterSet, Options},
+    plan::Plan,
+};
 
 /// Position of `reason` in `tcp_send_reset(sk, skb, reason)`: the programs read it there and nowhere else.
 const REASON_POSITION: u32 = 2;
@@ -21,6 +24,7 @@ pub(crate) struct Abilities {
     repair: (u32, u32),
     probe_read: bool,
     task_btf: bool,
+    stack_top: bool,
 }
 
 impl Abilities {
@@ -29,13 +33,18 @@ impl Abilities {
     /// # Errors
     /// When a flag without which nothing can be told is missing.
     pub(crate) fn of(types: &KernelTypes) -> anyhow::Result<Self> {
+        let probe_read = refusal::lockdown() != "confidentiality";
+        // A helper came with the enumerator of its name.
+        let helpers = types.enumerators("bpf_func_id");
+        let has_helper = |name: &str| helpers.contains_key(name);
         Ok(Self {
             flags: SockFlags::of(types)?,
             reason_arg: reason_position(types).unwrap_or(ABSENT),
             repair: types.bit_field("tcp_sock", "repair").unwrap_or((ABSENT, 0)),
-            probe_read: refusal::lockdown() != "confidentiality",
-            // The helper came in 5.11, with the enumerator of its name.
-            task_btf: types.enumerators("bpf_func_id").contains_key("BPF_FUNC_get_current_task_btf"),
+            probe_read,
+            task_btf: has_helper("BPF_FUNC_get_current_task_btf"),
+            // Other processors keep the return address of such a function in a register.
+            stack_top: cfg!(target_arch = "x86_64") && probe_read && has_helper("BPF_FUNC_task_pt_regs"),
         })
     }
 
@@ -57,15 +66,12 @@ impl Abilities {
             (false, false) => TaskAccess::NONE,
         };
         Settings {
-            filters: filter_bits(options),
-            causes: cause_mask(options),
-            storied: if options.filters.causes.contains(&crate::cause::Cause::NoSocket) {
-                0
-            } else {
-                Cause::bit(Cause::NO_SOCKET)
-            },
-            min_unread: options.filters.min_unread,
+            selection: selection(&options.filters, options.has_command()),
+            reloadable: u32::from(options.config.is_some()),
+            stacks: options.stacks.bits(),
             stack_depth: options.stack_depth,
+            stack_top: u32::from(self.stack_top),
+            churn: u32::from(options.churn.is_some()),
             wake_bytes: if options.latency.is_zero() { 0 } else { (options.ring_bytes / 4).min(WAKE_BYTES_MOST) },
             task_access,
             probe_read: u32::from(self.probe_read),
@@ -87,10 +93,20 @@ pub(crate) fn reason_position(types: &KernelTypes) -> Option<u32> {
     position.filter(|position| *position == REASON_POSITION)
 }
 
-fn filter_bits(options: &Options) -> u32 {
-    let filters = &options.filters;
+/// What filters come to, but for their values.
+pub(crate) fn selection(filters: &FilterSet, has_command: bool) -> Selection {
+    Selection {
+        filters: filter_bits(filters, has_command),
+        causes: cause_mask(filters),
+        storied: if filters.causes.contains(&crate::cause::Cause::NoSocket) { 0 } else { Cause::bit(Cause::NO_SOCKET) },
+        min_unread: filters.min_unread,
+        children: u32::from(filters.children),
+    }
+}
+
+fn filter_bits(filters: &FilterSet, has_command: bool) -> u32 {
     let bits = [
-        (!filters.pids.is_empty() || options.has_command(), Filters::PID),
+        (!filters.pids.is_empty() || has_command, Filters::PID),
         (!filters.comms.is_empty(), Filters::COMM),
         (!filters.uids.is_empty(), Filters::UID),
         (!filters.ports.is_empty(), Filters::PORT),
@@ -101,8 +117,7 @@ fn filter_bits(options: &Options) -> u32 {
 }
 
 /// Causes to report: those asked for, or all but the ones that are not findings by themselves.
-fn cause_mask(options: &Options) -> u32 {
-    let filters = &options.filters;
+fn cause_mask(filters: &FilterSet) -> u32 {
     let mut mask = if filters.causes.is_empty() {
         let all = Cause::ALL.iter().map(|(code, _)| *code);
         all.filter(|code| *code != Cause::CLEAN).fold(0, |mask, code| mask | Cause::bit(code))

@@ -25,8 +25,16 @@ pub struct Tally {
     pub unknown_owners: u64,
     /// Runs of a program that the kernel skipped, since it was running on that CPU already.
     pub missed: u64,
+    /// Lives of processes for which their ring had no room.
+    pub lost_processes: u64,
+    /// DNS messages for which their ring had no room.
+    pub lost_dns: u64,
+    /// DNS answers too long to be copied.
+    pub long_dns: u64,
     /// Things that did not fit a map of the programs.
     pub overflow: u64,
+    /// Connections that were not counted by process and peer, since that map was full.
+    pub uncounted: u64,
 }
 
 /// Totals of one namespace and cause.
@@ -99,6 +107,10 @@ pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
         overflow: stat(Stat::TOTALS_FULL)? + stat(Stat::NOTES_FULL)? + stat(Stat::PIDS_FULL)?,
         unknown_owners: stat(Stat::UNKNOWN_OWNERS)?,
         missed: stat(Stat::NESTED)?,
+        lost_processes: stat(Stat::PROCESSES_LOST)?,
+        lost_dns: stat(Stat::DNS_LOST)?,
+        long_dns: stat(Stat::DNS_CUT)?,
+        uncounted: stat(Stat::CHURN_FULL)?,
     })
 }
 

@@ -51,28 +51,40 @@ impl Search {
     }
 
     fn look_through(&mut self, pid: u32) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut folder = Dir::new(open(format!("/proc/{pid}/fd"), flags, Mode::empty())?)?;
-        let mut link = Vec::new();
-        while let Some(entry) = folder.read() {
-            let entry = entry?;
-            // A descriptor may be closed meanwhile; `.` and `..` are no links.
-            let Ok(text) = readlinkat(folder.fd()?, entry.file_name(), link) else {
-                link = Vec::new();
-                continue;
-            };
-            if let Some(inode) = socket_inode(text.to_bytes())
-                && self.wanted.remove(&inode)
-            {
-                self.found.holders.insert(inode, pid);
-                if self.wanted.is_empty() {
-                    break;
-                }
+        let Self { wanted, found } = self;
+        sockets_of(pid, |inode, _| {
+            if wanted.remove(&inode) {
+                found.holders.insert(inode, pid);
             }
-            link = text.into_bytes();
-        }
-        Ok(())
+            !wanted.is_empty()
+        })
     }
+}
+
+/// Tells the inode of every socket that a process holds, and its descriptor; `each` says whether to go on.
+///
+/// # Errors
+/// When the process has ended, or does not let us.
+pub(crate) fn sockets_of(pid: u32, mut each: impl FnMut(u64, u32) -> bool) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = Dir::new(open(format!("/proc/{pid}/fd"), flags, Mode::empty())?)?;
+    let mut link = Vec::new();
+    while let Some(entry) = folder.read() {
+        let entry = entry?;
+        // A descriptor may be closed meanwhile; `.` and `..` are no links.
+        let Ok(text) = readlinkat(folder.fd()?, entry.file_name(), link) else {
+            link = Vec::new();
+            continue;
+        };
+        let fd = entry.file_name().to_str().ok().and_then(|name| name.parse().ok());
+        if let (Some(inode), Some(fd)) = (socket_inode(text.to_bytes()), fd)
+            && !each(inode, fd)
+        {
+            break;
+        }
+        link = text.into_bytes();
+    }
+    Ok(())
 }
 
 /// `socket:[77012]`

@@ -13,6 +13,7 @@ use std::{collections::HashMap, io};
 
 use observer_ebpf::{COMM_LEN, Endpoints};
 
+pub(crate) use self::holder::sockets_of;
 use self::{holder::Search, owner::Owner, table::Row};
 use crate::netns::{self, Member};
 
@@ -31,6 +32,8 @@ pub struct Seed {
     pub comm: [u8; COMM_LEN],
     /// Inode of its directory in the unified (v2) hierarchy; 0 when unknown.
     pub cgroup_id: u64,
+    /// When the process started, ns of CLOCK_BOOTTIME, to ten milliseconds.
+    pub start_ns: u64,
     /// It listens.
     pub listening: bool,
 }
@@ -83,6 +86,7 @@ pub fn sockets() -> (Vec<Seed>, SeedStats) {
             uid: owner.uid,
             comm: owner.comm,
             cgroup_id: owner.cgroup_id,
+            start_ns: owner.start_ns,
             listening: row.listening,
         });
     }

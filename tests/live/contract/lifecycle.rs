@@ -113,20 +113,24 @@ fn observers_side_by_side_see_the_same() {
 
 fn nothing_stays_loaded_after_sigkill() {
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &[]);
-        let held = what_it_holds(&observer);
-        observer.signal(Signal::KILL);
-        assert_eq!(observer.wait(), None, "killed");
-        assert_gone(&held);
+        for arguments in [&[][..], &["--dns"]] {
+            let mut observer = Observer::within(namespace, arguments);
+            let held = what_it_holds(&observer);
+            observer.signal(Signal::KILL);
+            assert_eq!(observer.wait(), None, "killed");
+            assert_gone(&held);
+        }
     });
 }
 
 fn nothing_stays_loaded_after_an_orderly_end() {
     Netns::run(|namespace| {
-        let observer = Observer::within(namespace, &[]);
-        let held = what_it_holds(&observer);
-        observer.stop();
-        assert_gone(&held);
+        for arguments in [&[][..], &["--dns"]] {
+            let observer = Observer::within(namespace, arguments);
+            let held = what_it_holds(&observer);
+            observer.stop();
+            assert_gone(&held);
+        }
     });
 }
 

@@ -107,7 +107,9 @@ fn the_stack_is_as_deep_as_asked_for() {
         for (depth, allowed) in [("0", 0..=0), ("1", 1..=1), ("64", 1..=64)] {
             let mut observer = Observer::within(namespace, &["--stack-depth", depth]);
             let event = observer.expect("close_unread", &abort::fence());
-            let frames = event.at("stack.user").as_array().map_or(0, Vec::len);
+            let frames = event.at("stack.user").as_array().map(Vec::as_slice).unwrap_or_default();
+            // Inlined functions have no address.
+            let frames = frames.iter().filter(|frame| frame["address"].is_string()).count();
             assert!(allowed.contains(&frames), "depth {depth}: {event:?}");
         }
     });

@@ -24,6 +24,7 @@ pub(super) fn tests(suite: &mut Suite) {
         [PrivateNetns, Bpf],
         [
             data_after_close_is_blamed_on_the_closer,
+            data_after_the_close_of_a_half_closed_connection_is_blamed_on_the_closer,
             data_after_a_full_shutdown_is_blamed_on_who_shut_down,
             late_data_of_another_process_is_blamed_on_the_closer,
             data_for_a_timewait_socket_is_blamed_on_the_closer,
@@ -41,6 +42,14 @@ fn data_after_close_is_blamed_on_the_closer() {
             assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
         }
         assert_eq!(observer.events_before_fence(), [], "the peer's end has been reset and is empty");
+    });
+}
+
+fn data_after_the_close_of_a_half_closed_connection_is_blamed_on_the_closer() {
+    Netns::run(|namespace| {
+        let mut observer = Observer::within(namespace, &[]);
+        let event = observer.expect("data_after_close", &late::after_half_close_and_close(Family::V4));
+        assert!(event.at("tcp.closed_ms_ago").is_number(), "{event:?}");
     });
 }
 

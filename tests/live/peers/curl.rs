@@ -26,7 +26,7 @@ pub(super) fn tests(suite: &mut Suite) {
 }
 
 /// curl reads at most this much at once: with a lower rate limit its buffer is as large as the limit.
-const BUFFER: u64 = 2_048;
+pub(super) const BUFFER: u64 = 2_048;
 
 fn curl_that_refuses_a_large_file_is_flagged_once() {
     assert_flagged_once(refuse_large_file);
@@ -94,13 +94,18 @@ fn requested(namespace: &Netns, arguments: &[&str]) -> (Peer, TcpStream) {
     command.args(["--silent", "--noproxy", "*"]).args(arguments);
     command.arg(format!("http://{}/", listener.local_addr().unwrap()));
     let curl = Peer::spawn(command);
-    let (stream, _) = listener.accept().expect("accept");
-    let mut request = BufReader::new(stream.try_clone().expect("dup")).lines();
-    while !request.next().expect("a header").expect("a line").is_empty() {}
-    (curl, stream)
+    (curl, accept_request(&listener))
 }
 
-fn response(body: usize) -> Vec<u8> {
+/// Our end of a connection over which a request has come.
+pub(super) fn accept_request(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().expect("accept");
+    let mut request = BufReader::new(&stream).lines();
+    while !request.next().expect("a header").expect("a line").is_empty() {}
+    stream
+}
+
+pub(super) fn response(body: usize) -> Vec<u8> {
     let mut response = format!("HTTP/1.1 200 OK\r\nContent-Length: {body}\r\n\r\n").into_bytes();
     response.resize(response.len() + body, b'x');
     response

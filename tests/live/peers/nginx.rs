@@ -88,6 +88,14 @@ fn nginx_aborts_when_it_refuses_a_large_body() {
     });
 }
 
+/// nginx refuses so many large bodies.
+pub(crate) fn refuse_bodies(count: u64) {
+    let nginx = Nginx::start(REFUSING);
+    for _ in 0..count {
+        refused(&nginx, 5_000);
+    }
+}
+
 /// nginx goes on to throw the body away after its answer, also with `lingering_close off`, until `lingering_time` is
 /// over. It looks at that time before it reads.
 const REFUSING: &str = "client_max_body_size 1k; lingering_time 0;";

@@ -23,7 +23,7 @@ pub(super) fn tests(suite: &mut Suite) {
     );
 }
 
-fn program(interpreter: &str, source: &str) -> Command {
+pub(super) fn program(interpreter: &str, source: &str) -> Command {
     let mut command = Command::new(tool(interpreter).unwrap_or_else(|| PathBuf::from(interpreter)));
     command.arg(sources().join(source));
     command

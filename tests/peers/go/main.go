@@ -2,8 +2,10 @@
 //
 //	requests server BODY_BYTES
 //	requests client URL COUNT drain|leave
+//	requests resolve HOST PORT
 //
-// Both speak JSON lines, and wait for a line on stdin: the client before its first request, the server before it ends.
+// The first two speak JSON lines, and wait for a line on stdin: the client before its first request, the server before
+// it ends. The third is a client of another kind: see resolve.go.
 package main
 
 import (
@@ -19,6 +21,8 @@ func main() {
 		serve(number(arguments[0]))
 	case "client":
 		request(arguments[0], number(arguments[1]), arguments[2] == "drain")
+	case "resolve":
+		resolve(arguments[0], arguments[1])
 	default:
 		panic("no such role: " + role)
 	}

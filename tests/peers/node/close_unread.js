@@ -6,9 +6,9 @@ const [role, address, port] = process.argv.slice(2);
 
 function closeWhenTold(socket) {
   socket.on('close', () => console.log('closed'));
-  process.stdin.once('data', () => {
+  // It goes on until the end of stdin: whoever asks for its symbols may take its time.
+  process.stdin.once('data', function closeNow() {
     socket.destroy();
-    process.stdin.pause();
   });
 }
 

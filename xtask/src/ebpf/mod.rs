@@ -9,7 +9,10 @@ mod sources;
 mod strip;
 pub(crate) mod toolchain;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -27,6 +30,9 @@ fn object_path() -> PathBuf {
 pub(crate) fn write() -> Result<()> {
     let recorded = Provenance::load().ok();
     let toolchain = Toolchain::find(recorded.as_ref().map(|record| &record.toolchain))?;
+    if let Some(sources) = core_sources(&toolchain) {
+        bail!("{}", copied_lines(&sources));
+    }
     println!("ebpf: building with {toolchain}");
     let object = build::object(&toolchain, false)?;
     let path = object_path();
@@ -41,6 +47,21 @@ pub(crate) fn write() -> Result<()> {
     record.store()?;
     println!("ebpf: {} bytes, sha256 {}", object.len(), record.sha256.object);
     Ok(())
+}
+
+/// Where Debian's compiler says that the sources of `core` are, if they are there: `rust-web-src` brings them.
+fn core_sources(toolchain: &Toolchain) -> Option<PathBuf> {
+    let version = toolchain.identity.rustc.split(' ').nth(1)?;
+    Some(PathBuf::from(format!("/usr/src/rustc-{version}"))).filter(|path| path.exists())
+}
+
+/// LLVM copies source lines that it finds into the BTF, so that the bytes depend on what else is installed.
+fn copied_lines(sources: &Path) -> String {
+    format!(
+        "LLVM would copy lines of {} into the BTF: remove rust-web-src (or rust-src), which `cargo xtask dist` has \
+         installed",
+        sources.display()
+    )
 }
 
 /// Checks, in this order: 1. the sources are the recorded ones, 2. so is the object, 3. the sources build,
@@ -66,6 +87,9 @@ pub(crate) fn check() -> Result<()> {
         // Kept for whoever has to find out why.
         let kept = workspace::target_dir().join("bpf/rebuilt.bpf.o");
         fs::write(&kept, &rebuilt).with_context(|| format!("cannot write {}", kept.display()))?;
+        if let Some(sources) = core_sources(&toolchain) {
+            bail!("the object was not compared: {}", copied_lines(&sources));
+        }
         bail!("the recorded toolchain builds other bytes ({}) from the same sources; {REMEDY}", kept.display());
     }
     println!("ebpf: rebuilt with {toolchain}: identical, {} bytes", committed.len());

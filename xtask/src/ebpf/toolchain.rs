@@ -110,7 +110,7 @@ impl Toolchain {
 }
 
 /// Compilers worth a look, as (cargo, rustc): the distribution's, then rustup's nightly.
-fn compilers() -> Vec<(PathBuf, PathBuf)> {
+pub(crate) fn compilers() -> Vec<(PathBuf, PathBuf)> {
     let system = |name: &str| Some(PathBuf::from("/usr/bin").join(name)).filter(|file| file.is_file());
     let nightly = |name: &str| {
         let which = process::read_text(Command::new("rustup").args(["which", "--toolchain", "nightly", name]));

@@ -38,10 +38,12 @@ pub(crate) struct Content {
 }
 
 /// Accounts and names that the C library wants to look up.
-const ETC: [(&str, &str); 3] = [
+const ETC: [(&str, &str); 5] = [
     ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
     ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+    ("etc/resolv.conf", ""),
+    ("etc/nsswitch.conf", "hosts: files dns\n"),
 ];
 
 /// The archive for one kernel.

@@ -12,6 +12,11 @@ pub(crate) const PLANS: [&str; 3] = ["fentry", "kprobe", "tracepoint"];
 /// same on all of them.
 const LOCKED_DOWN: (&str, Lockdown) = ("6.12", Lockdown::Confidentiality);
 
+/// What a short run of the matrix tests with every plan: the oldest kernel, which takes the least and tells the least.
+const OLDEST: &str = "5.10";
+/// Kernels that a short run tests with the first plan as well: the one with the old predicate of close_phantom, and the newest.
+const WITH_FIRST_PLAN: [&str; 2] = ["6.12.43", "7.3"];
+
 /// The levels of the kernel's lockdown, as `/sys/kernel/security/lockdown` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Lockdown {
@@ -41,6 +46,13 @@ impl Row {
     /// Whether the kernel is expected to refuse this plan. Anywhere else, a refusal is a failure.
     pub(crate) fn refuses(&self, plan: &str) -> bool {
         self.lockdown == Some(Lockdown::Confidentiality) && plan == "kprobe"
+    }
+
+    /// Whether a short run of the matrix tests this plan here, and does not only see it attached. The first one is what
+    /// `auto` chooses on these kernels.
+    pub(crate) fn is_short(&self, plan: &str) -> bool {
+        let name = self.pinned.name;
+        self.lockdown.is_some() || name == OLDEST || plan == PLANS[0] && WITH_FIRST_PLAN.contains(&name)
     }
 }
 
@@ -84,6 +96,18 @@ mod tests {
         assert_eq!(names(&["6.12"], None), ["6.12"]);
         assert_eq!(names(&["6.1"], Some(Lockdown::Integrity)), ["6.1 lockdown=integrity"]);
         assert_eq!(names(&[], Some(Lockdown::Integrity)).len(), kernels::PINNED.len());
+    }
+
+    #[test]
+    fn a_short_run_has_every_plan_and_both_ends() {
+        let rows = rows(&[], None).unwrap();
+        let tested =
+            |plan| -> Vec<String> { rows.iter().filter(|row| row.is_short(plan)).map(Row::to_string).collect() };
+        let locked_down = "6.12 lockdown=confidentiality";
+        assert_eq!(tested("fentry"), ["5.10", "6.12.43", "7.3", locked_down]);
+        for plan in &PLANS[1..] {
+            assert_eq!(tested(plan), ["5.10", locked_down]);
+        }
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! Connections that open and end, counted by process and peer: nothing is told of one, but of many of them that a
+//! process makes and closes again and again. Connections older than the observer do not count.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use observer_ebpf::{Churn, Endpoints, Note, Pair, Person, Role, SHORT_LIFE_US, Stat, note_flag, person_flag};
+
+use crate::{
+    count::{add, stat},
+    filter,
+    frozen::offset,
+    maps::{CHURN, CHURN_WINDOW},
+    notes,
+    read::{Direct, Reader},
+    scratch::{self, Scratch},
+    sock::{Sock, tcp_state},
+    task,
+};
+
+/// The owner in `scratch` has a new connection, whose ends are in its record.
+#[inline(always)]
+pub(crate) fn opened(scratch: &mut Scratch, role: u8) {
+    if let Some(churn) = counter(scratch, role) {
+        // SAFETY: from a lookup.
+        unsafe { add(&raw mut (*churn).opened, 1) };
+    }
+}
+
+/// The owner in `scratch` closes a connection, whose ends are in its record; once a connection.
+#[inline(always)]
+pub(crate) fn closed<R: Reader>(
+    scratch: &mut Scratch,
+    sock: &Sock<R>,
+    note: Option<&mut Note>,
+    old_state: u8,
+    flagged: bool,
+) {
+    let Some(note) = note else { return };
+    if note.flags & note_flag::CHURNED != 0 || note.born_ns == 0 {
+        return;
+    }
+    note.flags |= note_flag::CHURNED;
+    let peer_first =
+        matches!(old_state, tcp_state::CLOSE_WAIT | tcp_state::LAST_ACK) || note.flags & note_flag::PEER_FIRST != 0;
+    // Where accepting is seen by reading, a server that never reads was not seen.
+    let unseen = note.flags & note_flag::OWNED == 0;
+    let role = note.role;
+    let lifetime_us = scratch.owner.closed_ns.saturating_sub(note.born_ns) / 1_000;
+    let Some(churn) = counter(scratch, role) else { return };
+    // SAFETY: from a lookup.
+    unsafe {
+        add(&raw mut (*churn).closed, 1);
+        add(&raw mut (*churn).lifetime_us, lifetime_us);
+        if unseen {
+            add(&raw mut (*churn).opened, 1);
+        }
+        if flagged {
+            add(&raw mut (*churn).flagged, 1);
+        }
+        if lifetime_us < SHORT_LIFE_US {
+            add(&raw mut (*churn).short_lived, 1);
+        }
+        if peer_first {
+            add(&raw mut (*churn).peer_first, 1);
+        }
+    }
+    measure(churn, sock, role);
+}
+
+/// What the socket itself has counted.
+#[inline(always)]
+fn measure<R: Reader>(churn: *mut Churn, sock: &Sock<R>, role: u8) {
+    let (sent, received, srtt_us) = (sock.sent_bytes(), sock.received_bytes(), sock.srtt_us());
+    let segments =
+        sock.tcp_field::<u32>(if role == Role::CLIENT { offset!(data_segs_out) } else { offset!(data_segs_in) });
+    // SAFETY: from a lookup.
+    unsafe {
+        if let Some(sent) = sent {
+            add(&raw mut (*churn).sent_bytes, sent);
+        }
+        if let Some(received) = received {
+            add(&raw mut (*churn).received_bytes, received);
+        }
+        if let Some(srtt_us @ 1..) = srtt_us {
+            add(&raw mut (*churn).srtt_us, u64::from(srtt_us));
+            add(&raw mut (*churn).measured, 1);
+        }
+        if let Some(0 | 1) = segments {
+            add(&raw mut (*churn).single, 1);
+        }
+    }
+}
+
+/// A close that reset the connection, as it was reported.
+#[inline(always)]
+pub(crate) fn reset(scratch: &mut Scratch, sk: *const c_void) {
+    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+    let record = &scratch.record;
+    // A kernel thread closes what a process has left to it.
+    let by_kernel = record.process.flags & person_flag::KTHREAD != 0;
+    scratch.owner.who = if by_kernel { record.owner } else { record.process };
+    scratch.owner.closed_ns = record.time_ns;
+    let old_state = record.old_state;
+    closed(scratch, &sock, notes::get(sock.key()), old_state, true);
+}
+
+/// A close by the running task that nothing is to be remembered of: the connection is past all states.
+#[inline(always)]
+pub(crate) fn ended<R: Reader>(story: u32, sock: &Sock<R>) {
+    if !filter::netns(sock.common.netns()) {
+        return;
+    }
+    let Some(scratch) = scratch::take_for_owner(story) else { return };
+    scratch.record.endpoints = sock.endpoints();
+    // SAFETY: helper without arguments.
+    scratch.owner.closed_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let scratch = core::hint::black_box(scratch);
+    task::current(&mut scratch.owner.who);
+    closed(scratch, sock, notes::get(sock.key()), tcp_state::CLOSE, false);
+    scratch.release();
+}
+
+/// The counters of the owner in `scratch` and the peer of its record, made on first use; None when they are not asked
+/// for, or there is no room.
+#[inline(always)]
+fn counter(scratch: &mut Scratch, role: u8) -> Option<*mut Churn> {
+    let who = &scratch.owner.who;
+    if !filter::observes(who) || !filter::connection(&scratch.record.endpoints) {
+        return None;
+    }
+    fill(&mut scratch.pair, &scratch.record.endpoints, who, role);
+    let mut found = CHURN.get_ptr_mut(&scratch.pair);
+    if found.is_none() {
+        // All else stays zero, as the map was made.
+        scratch.churn.who = scratch.owner.who;
+        // BPF_NOEXIST: two CPUs may come here at once, and the second must not wipe the first one's count.
+        let _ = CHURN.insert(&scratch.pair, &scratch.churn, 1);
+        found = CHURN.get_ptr_mut(&scratch.pair);
+    }
+    if found.is_none() {
+        stat(Stat::CHURN_FULL);
+    }
+    found
+}
+
+#[inline(always)]
+fn fill(pair: &mut Pair, ends: &Endpoints, who: &Person, role: u8) {
+    pair.start_ns = who.start_ns;
+    pair.peer = ends.peer;
+    pair.tgid = who.tgid;
+    pair.netns = ends.netns;
+    pair.port = if role == Role::CLIENT { ends.peer_port } else { ends.local_port };
+    pair.role = role;
+    pair.window = CHURN_WINDOW.get(0).copied().unwrap_or(0) as u8;
+    pair.padding = 0;
+}

@@ -1,0 +1,149 @@
+//! Recorded stacks as frames.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    decode::Addresses,
+    event::{Frame, Process, Stack, SymbolCounts},
+    options::{Options, Stacks as Wanted},
+    processes::Image,
+    symbols::{Executable, Limits, Request, Symbolizer},
+};
+
+/// Names the functions of stacks.
+pub(super) struct Stacks {
+    symbolizer: Symbolizer,
+    wanted: Wanted,
+    /// Most addresses of a stack.
+    depth: usize,
+    /// How long an event may wait for symbols.
+    budget: Duration,
+}
+
+impl Stacks {
+    /// # Errors
+    /// When the threads that look up symbols cannot be started.
+    pub(super) fn new(options: &Options) -> io::Result<Self> {
+        let keep_kernel = matches!(options.stacks, Wanted::Kernel | Wanted::Both);
+        let symbolizer = Symbolizer::start(Limits { keep_kernel, ..Limits::default() })?;
+        let depth = options.stack_depth as usize;
+        Ok(Self { symbolizer, wanted: options.stacks, depth, budget: options.symbol_budget })
+    }
+
+    /// Reads the kernel's symbols, if its stacks are wanted.
+    pub(super) fn prepare(&self) {
+        if matches!(self.wanted, Wanted::Kernel | Wanted::Both) {
+            self.symbolizer.prepare_kernel();
+        }
+    }
+
+    /// The stacks of a finding in that process, which runs that program. None when no stack was recorded.
+    pub(super) fn of(&self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
+        if addresses.user.is_empty() && addresses.kernel.is_empty() {
+            return None;
+        }
+        let deadline = Instant::now() + self.budget;
+        let kernel = match addresses.kernel.as_slice() {
+            [] => Vec::new(),
+            recorded => observed(self.symbolizer.kernel(recorded, deadline)),
+        };
+        let user = match (addresses.user.as_slice(), process) {
+            ([], _) => Vec::new(),
+            (recorded, None) => raw(recorded),
+            (_, Some((process, image))) => self.user(addresses, process, image, deadline),
+        };
+        Some(Stack { user, kernel })
+    }
+
+    fn user(&self, addresses: &Addresses, process: &Process, image: Option<&Image>, deadline: Instant) -> Vec<Frame> {
+        let (text_start, text_end) = image.and_then(|image| image.text).unwrap_or_default();
+        let executable = image.and_then(|image| {
+            let path = image.reachable(process.parents.first().map(|parent| parent.pid))?;
+            Some(Executable { path: path.to_owned(), file: image.file })
+        });
+        let request = Request {
+            pid: process.pid,
+            start_ns: process.start_ns,
+            executable: executable.as_ref(),
+            text_start,
+            text_end,
+            addresses: &addresses.user,
+            top: &addresses.top,
+        };
+        let mut frames = self.symbolizer.user(&request, deadline);
+        // Callers that were found on the stack come on top of the recorded ones. Inlined functions have no address.
+        let mut addresses = frames.iter().enumerate().filter(|(_, frame)| frame.address.is_some());
+        if let Some((last, _)) = addresses.nth(self.depth.saturating_sub(1)) {
+            frames.truncate(last + 1);
+        }
+        frames
+    }
+
+    /// What was counted until now.
+    pub(super) fn counts(&self) -> SymbolCounts {
+        let stats = self.symbolizer.stats();
+        SymbolCounts {
+            hits: stats.hits,
+            misses: stats.misses,
+            late: stats.late,
+            shed: stats.shed,
+            evicted: stats.evicted,
+        }
+    }
+}
+
+/// Functions through which a hook of ours is called.
+const HOOKS: [&str; 9] = [
+    "bpf_prog_",
+    "bpf_trace_run",
+    "bpf_trampoline_",
+    "__bpf_trace_",
+    "__traceiter_",
+    "trace_call_bpf",
+    "kprobe_",
+    "kretprobe_",
+    "ftrace_",
+];
+
+/// Most frames that those take.
+const HOOK_FRAMES: usize = 10;
+
+/// A kernel stack without the way to our own hook, which is its innermost part.
+fn observed(mut frames: Vec<Frame>) -> Vec<Frame> {
+    let is_hook =
+        |frame: &Frame| frame.symbol.as_ref().is_some_and(|symbol| HOOKS.iter().any(|start| symbol.starts_with(start)));
+    let last = frames.iter().take(HOOK_FRAMES).rposition(is_hook);
+    frames.drain(..last.map_or(0, |last| last + 1));
+    frames
+}
+
+/// Frames without symbols.
+fn raw(addresses: &[u64]) -> Vec<Frame> {
+    let frame = |address: &u64| Frame { address: Some(format!("{address:#x}")), ..Frame::default() };
+    addresses.iter().map(frame).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<Frame> {
+        let frame = |name: &&str| Frame { symbol: Some((*name).to_owned()), ..Frame::default() };
+        names.iter().map(frame).collect()
+    }
+
+    #[test]
+    fn a_kernel_stack_begins_where_it_was_observed() {
+        let tracepoint = named(&["bpf_prog_3d9b276ae60d69ea_send_reset", "bpf_trace_run3", "tcp_send_active_reset"]);
+        assert_eq!(observed(tracepoint), named(&["tcp_send_active_reset"]));
+        let mut kprobe = named(&["trace_call_bpf", "kprobe_perf_func", "kprobe_ftrace_handler"]);
+        kprobe.push(Frame::default()); // the trampoline has no name
+        kprobe.extend(named(&["ftrace_call", "__tcp_close", "tcp_close"]));
+        assert_eq!(observed(kprobe), named(&["__tcp_close", "tcp_close"]));
+        let nameless = vec![Frame::default(); 3];
+        assert_eq!(observed(nameless.clone()), nameless);
+    }
+}

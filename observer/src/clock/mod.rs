@@ -1,0 +1,138 @@
+//! Kernel time to wall-clock time.
+
+mod instant;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, civil, fmt::rfc2822, tz::TimeZone};
+use rustix::time::{ClockId, clock_gettime};
+
+pub use instant::instant;
+
+/// Nanoseconds of a clock.
+fn now(clock: ClockId) -> i128 {
+    let time = clock_gettime(clock);
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+/// Offset between CLOCK_BOOTTIME, which the kernel side stamps with, and the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    offset: i128,
+}
+
+impl Clock {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { offset: now(ClockId::Realtime) - now(ClockId::Boottime) }
+    }
+
+    /// A clock with a fixed offset in nanoseconds.
+    #[must_use]
+    pub const fn with_offset(offset: i128) -> Self {
+        Self { offset }
+    }
+
+    /// RFC 3339 text of a time of CLOCK_BOOTTIME, in nanoseconds.
+    #[must_use]
+    pub fn wall(&self, boot_ns: u64) -> String {
+        format_nanoseconds(self.offset + i128::from(boot_ns))
+    }
+}
+
+/// CLOCK_BOOTTIME in nanoseconds.
+#[must_use]
+pub fn boot_ns() -> u64 {
+    u64::try_from(now(ClockId::Boottime)).unwrap_or(0)
+}
+
+/// RFC 3339 text of the present.
+#[must_use]
+pub fn wall_now() -> String {
+    format_nanoseconds(now(ClockId::Realtime))
+}
+
+/// The present in nanoseconds since 1970.
+#[must_use]
+pub fn wall_ns() -> u64 {
+    u64::try_from(now(ClockId::Realtime)).unwrap_or(0)
+}
+
+/// The same, as stores and views count it.
+#[must_use]
+pub fn present() -> i64 {
+    i64::try_from(wall_ns()).unwrap_or(i64::MAX)
+}
+
+/// Nanoseconds since 1970 of a time as events have it, as stores and views count it.
+#[must_use]
+pub fn time_of(text: &str) -> Option<i64> {
+    unix_ns(text).and_then(|time| time.try_into().ok())
+}
+
+/// Nanoseconds since 1970 of a time as events have it, RFC 3339.
+#[must_use]
+pub fn unix_ns(text: &str) -> Option<u64> {
+    let timestamp: Timestamp = text.parse().ok()?;
+    u64::try_from(timestamp.as_nanosecond()).ok()
+}
+
+/// How long it is until a date of HTTP (`Wed, 21 Oct 2015 07:28:00 GMT`); zero for one that has passed.
+#[must_use]
+pub fn until(date: &str) -> Option<Duration> {
+    let timestamp = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    let left = timestamp.as_nanosecond() - now(ClockId::Realtime);
+    Some(Duration::from_nanos(u64::try_from(left.max(0)).unwrap_or(u64::MAX)))
+}
+
+/// How a time is written as part of a file's name, in UTC: `20261125T214800.123Z`.
+const STAMP: &str = "%Y%m%dT%H%M%S.%3fZ";
+
+/// The present as part of a file's name. Always later than the last one, so that names sort by age also when two are made
+/// within a millisecond or the clock was put back: then it is the last one's and a millisecond.
+#[must_use]
+pub fn stamp(last: Option<&str>) -> String {
+    stamp_at(now(ClockId::Realtime), last)
+}
+
+fn stamp_at(nanoseconds: i128, last: Option<&str>) -> String {
+    let present = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    let last = last.and_then(|last| TimeZone::UTC.to_timestamp(civil::DateTime::strptime(STAMP, last).ok()?).ok());
+    let next = last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok());
+    next.map_or(present, |next| next.max(present)).strftime(STAMP).to_string()
+}
+
+/// RFC 3339 text of nanoseconds since 1970.
+#[must_use]
+pub fn wall_text(unix_ns: i64) -> String {
+    format_nanoseconds(i128::from(unix_ns))
+}
+
+fn format_nanoseconds(nanoseconds: i128) -> String {
+    let timestamp = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{timestamp:.9}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_time_becomes_wall_time_with_nine_digits() {
+        let clock = Clock::with_offset(1_700_000_000_000_000_000);
+        assert_eq!(clock.wall(1), "2023-11-14T22:13:20.000000001Z");
+        assert_eq!(unix_ns(&clock.wall(1)), Some(1_700_000_000_000_000_001), "and back");
+    }
+
+    #[test]
+    fn stamps_never_go_back() {
+        const NOW: i128 = 1_700_000_000_123_999_999;
+        let first = stamp_at(NOW, None);
+        assert_eq!(first, "20231114T221320.123Z");
+        assert_eq!(stamp_at(NOW, Some("20221231T235959.999Z")), first);
+        assert_eq!(stamp_at(NOW, Some(&first)), "20231114T221320.124Z");
+        assert_eq!(stamp_at(NOW, Some("20991231T235959.999Z")), "21000101T000000.000Z");
+        assert_eq!(stamp_at(NOW, Some("no stamp")), first);
+    }
+}

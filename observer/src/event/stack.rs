@@ -1,0 +1,51 @@
+//! Which line: call stacks, and what to do about them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Call stacks, the innermost frame first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Stack {
+    /// In the process.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub user: Vec<Frame>,
+    /// In the kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub kernel: Vec<Frame>,
+}
+
+/// A frame. Without a symbol, module and offset find it in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Frame {
+    /// Return address, hexadecimal; absent for an inlined function, which shares the next frame's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Function, demangled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Distance of the address from the start of the function in bytes, hexadecimal; without a symbol its offset in
+    /// the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<String>,
+    /// File name of the program or library.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Source file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line in the source file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The function was inlined into the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inlined: Option<bool>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Hint {
+    /// Advice in a sentence or two.
+    pub advice: String,
+    /// Where that is documented, in words.
+    pub reference: String,
+}

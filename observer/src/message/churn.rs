@@ -1,0 +1,35 @@
+//! Connections that come and go, as a sentence.
+
+use std::fmt::Write as _;
+
+use super::{end, name, printable, thousands};
+use crate::event::{Churn, ChurnVerdict, Reuse, Role};
+
+/// `k8scache[4242] closed 200 connections to 10.1.2.3:6443 within 60 s, …`
+pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
+    let connections = &churn.connections;
+    if churn.verdict == ChurnVerdict::OnePerProcess {
+        write!(text, "{} processes named ", thousands(churn.processes.unwrap_or(0)))?;
+        printable(text, &churn.process.comm)?;
+    } else {
+        name(text, &churn.process)?;
+    }
+    write!(text, " closed {} connections ", thousands(connections.closed))?;
+    let peer = &churn.network.peer;
+    match (churn.network.role, peer.port, &churn.network.local) {
+        (Role::Client, Some(port), _) => write!(text, "to {}", end(&peer.address, port))?,
+        (Role::Server, _, Some(local)) => write!(text, "from {} to its port {}", peer.address, local.port)?,
+        _ => write!(text, "with {}", peer.address)?,
+    }
+    write!(text, " within {} s", churn.window_ms as f64 / 1_000.0)?;
+    match churn.verdict {
+        ChurnVerdict::Resets => write!(text, ", {} of them with RST", thousands(connections.flagged))?,
+        ChurnVerdict::PeerCloses => {
+            write!(text, ", {} of them after the peer had closed", thousands(connections.peer_first))?;
+        }
+        ChurnVerdict::Closes | ChurnVerdict::OnePerProcess => {}
+    }
+    write!(text, ", each open for {} ms on average", churn.mean_lifetime_ms)?;
+    text.push_str(if churn.reuse == Some(Reuse::None) { ": none was used twice" } else { "" });
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Makes frames of an event from what is known. Looks nothing up: it runs on the caller's thread.
+
+use std::{path::Path, time::Instant};
+
+use super::{
+    cache::Cache,
+    call::Call,
+    image::Depth,
+    leaf,
+    process::{Home, Identity, before, in_file},
+    request::Request,
+};
+use crate::event::Frame;
+
+/// What is known of a stack.
+pub(super) struct Answer {
+    pub(super) frames: Vec<Frame>,
+    /// Looking things up would tell no more.
+    pub(super) complete: bool,
+    /// The process should be looked at again, by and by.
+    pub(super) stale: bool,
+}
+
+/// What to look up in the kernel, where the innermost address is where it was.
+pub(super) fn in_kernel(index: usize, address: u64) -> u64 {
+    if index == 0 { address } else { before(address) }
+}
+
+/// The frames of a stack in a process.
+pub(super) fn user(cache: &mut Cache, identity: &Identity, request: &Request<'_>, now: Instant) -> Answer {
+    cache.touch(identity);
+    let process = cache.process(identity);
+    let stale = process.is_some_and(|process| process.is_stale(now));
+    let callers = process.map(|process| leaf::callers(cache, process, request.addresses, request.top, now));
+    let callers = callers.unwrap_or_default();
+    let frames = Vec::with_capacity(request.addresses.len() + callers.found.len());
+    let mut answer = Answer { frames, complete: callers.wanted.is_none(), stale };
+    let (innermost, others) = request.addresses.split_at(request.addresses.len().min(1));
+    for address in [innermost, &callers.found, others].into_iter().flatten() {
+        answer.complete &= add(cache, identity, request, *address, now, &mut answer.frames);
+    }
+    answer
+}
+
+/// Adds the frames of an address; false when looking things up could tell more.
+fn add(
+    cache: &mut Cache,
+    identity: &Identity,
+    request: &Request<'_>,
+    address: u64,
+    now: Instant,
+    frames: &mut Vec<Frame>,
+) -> bool {
+    let wanted = before(address);
+    let plain = Frame { address: Some(hex(address)), ..Frame::default() };
+    let process = cache.process(identity);
+    let Some((process, place)) = process.and_then(|process| Some((process, process.at(wanted)?))) else {
+        let own = (request.text_start..request.text_end).contains(&wanted);
+        let module = request.executable.filter(|_| own).and_then(|program| file_name(&program.path));
+        frames.push(Frame { module, ..plain });
+        return process.is_some_and(|process| !process.may_have_grown(now));
+    };
+    if place.mapping.is_made_at_run_time() {
+        let function = process.jit.find(wanted);
+        let known = function.is_some() || !process.may_have_names(now);
+        let (symbol, offset) = function.map(|(name, start)| (name.to_owned(), hex(address - start))).unzip();
+        frames.push(Frame { symbol, offset, ..plain });
+        return known;
+    }
+    let offset = in_file(place, wanted);
+    let plain =
+        Frame { module: Some(place.mapping.module().to_owned()), offset: Some(hex(in_file(place, address))), ..plain };
+    let home = place.home;
+    let known = match home {
+        Home::File(key) => cache.calls(key, offset),
+        Home::Nowhere | Home::Unopened => None,
+    };
+    push(known.as_ref().map(|(_, calls)| &**calls).unwrap_or_default(), plain, address - wanted, frames);
+    home == Home::Nowhere || known.is_some_and(|(depth, _)| depth == Depth::Whole)
+}
+
+/// Adds a frame for each call. `plain` is what is known without them, `beyond` the distance from what was looked up to
+/// the address itself.
+fn push(calls: &[Call], plain: Frame, beyond: u64, frames: &mut Vec<Frame>) {
+    let Some((function, inlined)) = calls.split_last() else { return frames.push(plain) };
+    for call in inlined {
+        let module = plain.module.clone();
+        frames.push(Frame { inlined: Some(true), module, ..frame(call) });
+    }
+    let into = function.into.map(|into| hex(into.saturating_add(beyond)));
+    // The offset in the file is for those who look the symbol up themselves.
+    let offset = if function.name.is_some() { into } else { plain.offset.clone() };
+    frames.push(Frame { offset, address: plain.address, module: plain.module, ..frame(function) });
+}
+
+fn frame(call: &Call) -> Frame {
+    Frame { symbol: call.name.clone(), file: call.file.clone(), line: call.line, ..Frame::default() }
+}
+
+/// The frames of a stack in the kernel.
+pub(super) fn kernel(cache: &Cache, addresses: &[u64]) -> Answer {
+    let mut answer = Answer { frames: Vec::with_capacity(addresses.len()), complete: true, stale: false };
+    for (index, address) in addresses.iter().enumerate() {
+        let found = cache.kernel(in_kernel(index, *address));
+        answer.complete &= found.is_some();
+        let plain = Frame { address: Some(hex(*address)), ..Frame::default() };
+        answer.frames.push(match found {
+            Some(Some(found)) => Frame {
+                symbol: Some(found.name.clone()),
+                offset: Some(hex(address - found.start)),
+                module: found.module.clone(),
+                ..plain
+            },
+            _ => plain,
+        });
+    }
+    answer
+}
+
+fn hex(number: u64) -> String {
+    format!("{number:#x}")
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,72 @@
+//! The load: `tests/src/bin/churn.rs`, in a network namespace of its own.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+/// A load that waits for orders.
+pub(super) struct Load {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// Inode of its network namespace.
+    pub(super) netns: u64,
+}
+
+/// One run of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) cycles: u64,
+    /// Bad closes among them.
+    pub(super) bad: u64,
+    pub(super) seconds: f64,
+}
+
+impl Measured {
+    /// Cycles per second.
+    pub(super) fn rate(&self) -> f64 {
+        self.cycles as f64 / self.seconds
+    }
+}
+
+impl Load {
+    pub(super) fn start(program: &Path, processor: usize) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg(processor.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start the load")?;
+        let orders = child.stdin.take().context("a pipe")?;
+        let answers = BufReader::new(child.stdout.take().context("a pipe")?);
+        let mut load = Self { child, orders, answers, netns: 0 };
+        load.netns = load.answer()?["netns"].as_u64().context("the load told no namespace")?;
+        Ok(load)
+    }
+
+    pub(super) fn run(&mut self, mode: &str, seconds: f64) -> Result<Measured> {
+        writeln!(self.orders, "run {mode} {seconds}").context("the load has ended")?;
+        let answer = self.answer()?;
+        let number = |name: &str| answer[name].as_u64().with_context(|| format!("the load told no {name}"));
+        Ok(Measured {
+            cycles: number("cycles")?,
+            bad: number("bad")?,
+            seconds: answer["seconds"].as_f64().context("the load told no seconds")?,
+        })
+    }
+
+    fn answer(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).context("the load has ended")?;
+        serde_json::from_str(&line).with_context(|| format!("the load said {line:?}"))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

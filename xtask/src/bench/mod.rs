@@ -1,0 +1,159 @@
+//! `cargo xtask bench`: what observing costs, against peers, side by side.
+//!
+//! One load runs all the time on one processor; in turn nothing is attached and one contender is, so that each pair of
+//! runs has the same noise. What is told are medians and ranges of the ratios of such pairs, never absolute times alone.
+
+mod contender;
+mod load;
+mod table;
+mod usage;
+
+use std::{path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use self::{contender::Contender, load::Load, table::Row};
+use crate::{artifacts, privilege};
+
+/// What is measured, and for how long.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A short run of the observer alone that fails when one event in twenty is lost, and on gross regressions of a ratio.
+    #[arg(long)]
+    quick: bool,
+    /// Pairs of runs per contender and mode.
+    #[arg(long, default_value_t = 7)]
+    pairs: usize,
+    /// Seconds of each run.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Loads: clean, unread, linger-zero, late, mixed:PERCENT.
+    #[arg(long, value_delimiter = ',', default_value = "clean,mixed:1,unread")]
+    modes: Vec<String>,
+    /// Contenders, by a part of their names; all that this machine has by default.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+/// What a quick run takes for a gross regression: far below what docs/performance.md tells, for on a machine that others use
+/// as well a pair of runs may differ by half without any cause of ours.
+const LEAST: [(&str, f64); 3] = [("clean", 0.50), ("mixed:1", 0.45), ("unread", 0.35)];
+
+/// What a quick run takes for too many losses: more than one in so many.
+const LOST_ONE_IN: u64 = 20;
+
+/// Processor of the load; contenders go where the kernel puts them.
+const PROCESSOR: usize = 0;
+
+impl Options {
+    /// What CI can afford.
+    pub(crate) fn quick() -> Self {
+        Self {
+            quick: true,
+            pairs: 3,
+            seconds: 1.0,
+            modes: LEAST.iter().map(|(mode, _)| (*mode).to_owned()).collect(),
+            only: Vec::new(),
+        }
+    }
+}
+
+/// Measures and prints a table.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let quick = Options::quick();
+    let options = if options.quick { &quick } else { options };
+    if !privilege::is_root() {
+        bail!("attaching needs root: run this as root");
+    }
+    let [observer, churn] = artifacts::release([artifacts::OBSERVER, artifacts::CHURN])?;
+    let mut load = Load::start(&churn, PROCESSOR)?;
+    let contenders = contender::all(&observer, load.netns, options.quick);
+    println!("{}\n", usage::machine());
+    println!("{}", table::HEAD);
+    let mut failures = Vec::new();
+    for contender in &contenders {
+        if !options.only.is_empty() && !options.only.iter().any(|part| contender.name.contains(part.as_str())) {
+            continue;
+        }
+        if let Some(why) = contender.missing() {
+            println!("| {} | not measured: {why} |", contender.name);
+            continue;
+        }
+        for mode in &options.modes {
+            let row = match measure(contender, mode, &mut load, options) {
+                Ok(row) => row,
+                // A peer that this kernel does not take says nothing about us.
+                Err(error) if contender.is_peer() => {
+                    println!("| {} | not measured: {error:#} |", contender.name);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            println!("{row}");
+            failures.extend(options.quick.then(|| failure(&row)).flatten());
+        }
+    }
+    if !options.quick {
+        println!("\n{}", idle(&contenders[0])?);
+    }
+    if !failures.is_empty() {
+        bail!("{}", failures.join("; "));
+    }
+    Ok(())
+}
+
+/// Pairs of runs, with nothing attached and with this contender.
+fn measure(contender: &Contender, mode: &str, load: &mut Load, options: &Options) -> Result<Row> {
+    let mut row = Row::of(&contender.name, mode);
+    for _ in 0..options.pairs {
+        let alone = load.run(mode, options.seconds)?;
+        let running = contender.start()?;
+        // The first events are read, files are opened, symbols are looked up.
+        let warm = load.run(mode, 0.2)?;
+        let before = running.usage()?;
+        let observed = load.run(mode, options.seconds)?;
+        // What is on its way is part of it.
+        std::thread::sleep(Duration::from_millis(300));
+        let after = running.usage()?;
+        let start = running.start;
+        let told = running.stop()?;
+        row.add([&alone, &warm, &observed], [before, after], start, &told);
+    }
+    Ok(row)
+}
+
+/// What of a row is a failure of a quick run.
+fn failure(row: &Row) -> Option<String> {
+    let least = LEAST.iter().find(|(mode, _)| *mode == row.mode).map_or(0.0, |(_, least)| *least);
+    // A reader that gets no processor for a moment loses some; on a quiet machine it is none.
+    if row.lost() * LOST_ONE_IN > row.truth {
+        return Some(format!("{}: {} of {} events were lost", row.mode, row.lost(), row.truth));
+    }
+    let ratio = row.ratio();
+    (ratio < least).then(|| format!("{}: {ratio:.2} of the throughput is left, less than {least}", row.mode))
+}
+
+/// What the observer takes when nothing happens.
+fn idle(contender: &Contender) -> Result<String> {
+    const TIME: Duration = Duration::from_secs(10);
+    let running = contender.start()?;
+    let before = running.usage()?;
+    std::thread::sleep(TIME);
+    let after = running.usage()?;
+    running.stop()?;
+    let share = (after.seconds - before.seconds) / TIME.as_secs_f64() * 100.0;
+    Ok(format!("Idle: {share:.2} % of a processor, {:.1} MiB resident at most.", after.peak_mib))
+}
+
+/// Where the output of contenders goes.
+fn scratch() -> std::path::PathBuf {
+    crate::workspace::target_dir().join("bench")
+}
+
+/// Lines of a file that contain a word: there may be gigabytes.
+fn lines_with(path: &Path, word: &str) -> Result<u64> {
+    let output = Command::new("grep").args(["-c", "-F", "-e", word]).arg(path).output().context("cannot run grep")?;
+    // Its exit status says whether there are any.
+    String::from_utf8_lossy(&output.stdout).trim().parse().context("grep counted nothing")
+}
