@@ -33,6 +33,6 @@ pub(crate) fn on_answer<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void, s
     } else {
         reset::without_socket::<R>(&mut scratch.record, skb)
     };
-    reset::conclude(ctx, scratch, &prediction, None);
+    reset::conclude(ctx, scratch.run(), &prediction, None);
     scratch.release();
 }

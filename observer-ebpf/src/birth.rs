@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
-use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Person, Role, note_flag, owner_flag};
+use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Person, Role, note_flag};
 
 use crate::{
     churn, filter,
@@ -15,7 +15,7 @@ use crate::{
     task,
 };
 
-/// CLOSE to SYN_SENT: `connect()`. The port is chosen later, so the socket's address is the key.
+/// CLOSE to SYN_SENT: `connect()`. The port is chosen later, so it is a matter of the socket as yet.
 #[inline(always)]
 pub(crate) fn on_connect(sk: *const c_void) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
@@ -23,8 +23,8 @@ pub(crate) fn on_connect(sk: *const c_void) {
         return;
     }
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
-    task::current(&mut scratch.owner.who);
-    owners::connecting(sock.key(), &scratch.owner.who);
+    task::current(scratch.run());
+    notes::put(sock.key(), &Note { connector: scratch.owner.who, ..notes::BLANK });
     scratch.release();
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn on_listen(sk: *const c_void) {
         return;
     }
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
-    task::current(&mut scratch.owner.who);
+    task::current(scratch.run());
     // Without a port, `listen()` chooses one later.
     if sock.common.num() != 0 {
         let ends = sock.common.endpoints(sock.common.num());
@@ -67,47 +67,42 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     // SAFETY: helper without arguments.
     let born_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if role == Role::SERVER
-        && let Some(note) = notes::get(sock.key())
-        && note.flags & note_flag::OWNED != 0
-    {
-        // Accepted already: with TCP Fast Open, or by a process that was quicker than the rest of the handshake.
+    if let Some(note) = notes::get(sock.key()) {
         note.born_ns = born_ns;
-        return;
+        if role == Role::SERVER && note.flags & note_flag::OWNED != 0 {
+            // Accepted already: with TCP Fast Open, or by a process that was quicker than the rest of the handshake.
+            return;
+        }
+        note.role = role;
+        note.flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
+    } else {
+        let flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
+        notes::put(sock.key(), &Note { born_ns, role, flags, ..notes::BLANK });
     }
-    let flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
-    notes::put(sock.key(), &Note { born_ns, role, flags, ..notes::BLANK });
     if !filter::netns(sock.common.netns()) {
         return;
     }
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     scratch.record.endpoints = sock.endpoints();
-    let ends = &scratch.record.endpoints;
-    let (who, flags) = if role == Role::CLIENT {
-        (owners::connector_of(sock.key()), 0)
-    } else {
-        (owners::listener_of(ends), owner_flag::LISTENER)
-    };
-    match who {
+    let connector = if role == Role::CLIENT { owners::connector_of(sock.key()) } else { None };
+    match connector {
         Some(who) => {
-            remember(&mut scratch.owner, *who, born_ns, role, flags);
-            owners::put(ends, &scratch.owner);
-            if setting!(churn) != 0 && role == Role::CLIENT {
-                churn::opened(scratch, role);
+            remember(&mut scratch.owner, *who, born_ns, role);
+            owners::put(scratch.run(), born_ns);
+            if setting!(churn) != 0 {
+                churn::opened(scratch.run(), role);
             }
         }
-        // Whoever closed an earlier connection of these ends has nothing to do with this one.
-        None => owners::forget(ends),
-    }
-    if role == Role::CLIENT {
-        owners::connected(sock.key());
+        // Whoever closed an earlier connection of these ends has nothing to do with this one. Until somebody accepts it, it is
+        // its listener's.
+        None => owners::forget(scratch.run()),
     }
     scratch.release();
 }
 
 #[inline(always)]
-fn remember(owner: &mut Owner, who: Person, born_ns: u64, role: u8, flags: u32) {
-    *owner = Owner { who, closed_ns: 0, born_ns, segments: 0, role: u32::from(role), flags, padding: 0 };
+fn remember(owner: &mut Owner, who: Person, born_ns: u64, role: u8) {
+    *owner = Owner { who, closed_ns: 0, born_ns, segments: 0, role: u32::from(role), flags: 0, padding: 0 };
 }
 
 /// `inet_csk_accept()` returns a connection to the running task.
@@ -151,12 +146,12 @@ fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
     }
     let Some(scratch) = scratch::take_for_owner(story) else { return };
     scratch.record.endpoints = sock.endpoints();
-    let scratch = core::hint::black_box(scratch);
-    remember(&mut scratch.owner, Person::NOBODY, born_ns, role, 0);
-    task::current(&mut scratch.owner.who);
-    owners::put(&scratch.record.endpoints, &scratch.owner);
+    remember(&mut scratch.owner, Person::NOBODY, born_ns, role);
+    task::current(scratch.run());
+    // SAFETY: helper without arguments.
+    owners::put(scratch.run(), unsafe { bpf_ktime_get_boot_ns() });
     if setting!(churn) != 0 && opens {
-        churn::opened(scratch, role);
+        churn::opened(scratch.run(), role);
     }
     scratch.release();
 }

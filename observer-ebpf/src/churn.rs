@@ -4,7 +4,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
-use observer_ebpf::{Churn, Endpoints, Note, Pair, Person, Role, SHORT_LIFE_US, Stat, note_flag, person_flag};
+use observer_ebpf::{ABSENT, Churn, Endpoints, Note, Pair, Person, Role, SHORT_LIFE_US, Stat, note_flag, person_flag};
 
 use crate::{
     count::{add, stat},
@@ -13,96 +13,95 @@ use crate::{
     maps::{CHURN, CHURN_WINDOW},
     notes,
     read::{Direct, Reader},
-    scratch::{self, Scratch},
+    scratch::{self, End, Run, Scratch},
     sock::{Sock, tcp_state},
     task,
 };
 
-/// The owner in `scratch` has a new connection, whose ends are in its record.
+/// The owner in a run's memory has a new connection, whose ends are in its record.
 #[inline(always)]
-pub(crate) fn opened(scratch: &mut Scratch, role: u8) {
-    if let Some(churn) = counter(scratch, role) {
+pub(crate) fn opened(run: Run, role: u8) {
+    count_opened(run.0, u32::from(role));
+}
+
+/// [`opened`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_opened(run: u32, role: u32) -> u32 {
+    let Some(scratch) = Run(run).memory() else { return 0 };
+    if let Some(churn) = counter(scratch, role as u8) {
         // SAFETY: from a lookup.
         unsafe { add(&raw mut (*churn).opened, 1) };
     }
+    0
 }
 
-/// The owner in `scratch` closes a connection, whose ends are in its record; once a connection.
+/// The owner in a run's memory closes a connection, whose ends are in its record; once a connection.
 #[inline(always)]
-pub(crate) fn closed<R: Reader>(
-    scratch: &mut Scratch,
-    sock: &Sock<R>,
-    note: Option<&mut Note>,
-    old_state: u8,
-    flagged: bool,
-) {
-    let Some(note) = note else { return };
+pub(crate) fn closed<R: Reader>(run: Run, sock: &Sock<R>, note: Option<&mut Note>, old_state: u8, flagged: bool) {
+    let (Some(note), Some(scratch)) = (note, run.memory()) else { return };
     if note.flags & note_flag::CHURNED != 0 || note.born_ns == 0 {
         return;
     }
     note.flags |= note_flag::CHURNED;
     let peer_first =
         matches!(old_state, tcp_state::CLOSE_WAIT | tcp_state::LAST_ACK) || note.flags & note_flag::PEER_FIRST != 0;
-    // Where accepting is seen by reading, a server that never reads was not seen.
-    let unseen = note.flags & note_flag::OWNED == 0;
-    let role = note.role;
-    let lifetime_us = scratch.owner.closed_ns.saturating_sub(note.born_ns) / 1_000;
-    let Some(churn) = counter(scratch, role) else { return };
+    let segments = if note.role == Role::CLIENT { offset!(data_segs_out) } else { offset!(data_segs_in) };
+    scratch.end = End {
+        sent_bytes: sock.sent_bytes().unwrap_or(0),
+        received_bytes: sock.received_bytes().unwrap_or(0),
+        lifetime_us: scratch.owner.closed_ns.saturating_sub(note.born_ns) / 1_000,
+        srtt_us: sock.srtt_us().unwrap_or(0),
+        segments: sock.tcp_field(segments).unwrap_or(ABSENT),
+        role: u32::from(note.role),
+        // Where accepting is seen by reading, a server that never reads was not seen.
+        unseen: u32::from(note.flags & note_flag::OWNED == 0),
+        flagged: u32::from(flagged),
+        peer_first: u32::from(peer_first),
+    };
+    count_closed(run.0);
+}
+
+/// [`closed`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_closed(run: u32) -> u32 {
+    let Some(scratch) = Run(run).memory() else { return 0 };
+    let Some(churn) = counter(scratch, scratch.end.role as u8) else { return 0 };
+    let end = &scratch.end;
     // SAFETY: from a lookup.
     unsafe {
         add(&raw mut (*churn).closed, 1);
-        add(&raw mut (*churn).lifetime_us, lifetime_us);
-        if unseen {
-            add(&raw mut (*churn).opened, 1);
-        }
-        if flagged {
-            add(&raw mut (*churn).flagged, 1);
-        }
-        if lifetime_us < SHORT_LIFE_US {
+        add(&raw mut (*churn).lifetime_us, end.lifetime_us);
+        add(&raw mut (*churn).opened, u64::from(end.unseen));
+        add(&raw mut (*churn).flagged, u64::from(end.flagged));
+        add(&raw mut (*churn).peer_first, u64::from(end.peer_first));
+        add(&raw mut (*churn).sent_bytes, end.sent_bytes);
+        add(&raw mut (*churn).received_bytes, end.received_bytes);
+        if end.lifetime_us < SHORT_LIFE_US {
             add(&raw mut (*churn).short_lived, 1);
         }
-        if peer_first {
-            add(&raw mut (*churn).peer_first, 1);
-        }
-    }
-    measure(churn, sock, role);
-}
-
-/// What the socket itself has counted.
-#[inline(always)]
-fn measure<R: Reader>(churn: *mut Churn, sock: &Sock<R>, role: u8) {
-    let (sent, received, srtt_us) = (sock.sent_bytes(), sock.received_bytes(), sock.srtt_us());
-    let segments =
-        sock.tcp_field::<u32>(if role == Role::CLIENT { offset!(data_segs_out) } else { offset!(data_segs_in) });
-    // SAFETY: from a lookup.
-    unsafe {
-        if let Some(sent) = sent {
-            add(&raw mut (*churn).sent_bytes, sent);
-        }
-        if let Some(received) = received {
-            add(&raw mut (*churn).received_bytes, received);
-        }
-        if let Some(srtt_us @ 1..) = srtt_us {
-            add(&raw mut (*churn).srtt_us, u64::from(srtt_us));
+        if end.srtt_us > 0 {
+            add(&raw mut (*churn).srtt_us, u64::from(end.srtt_us));
             add(&raw mut (*churn).measured, 1);
         }
-        if let Some(0 | 1) = segments {
+        if end.segments <= 1 {
             add(&raw mut (*churn).single, 1);
         }
     }
+    0
 }
 
 /// A close that reset the connection, as it was reported.
 #[inline(always)]
-pub(crate) fn reset(scratch: &mut Scratch, sk: *const c_void) {
-    let Some(sock) = Sock::<Direct>::new(sk) else { return };
+pub(crate) fn reset(run: Run, sk: *const c_void) {
+    let (Some(sock), Some(scratch)) = (Sock::<Direct>::new(sk), run.memory()) else { return };
     let record = &scratch.record;
     // A kernel thread closes what a process has left to it.
     let by_kernel = record.process.flags & person_flag::KTHREAD != 0;
     scratch.owner.who = if by_kernel { record.owner } else { record.process };
     scratch.owner.closed_ns = record.time_ns;
-    let old_state = record.old_state;
-    closed(scratch, &sock, notes::get(sock.key()), old_state, true);
+    closed(run, &sock, notes::get(sock.key()), record.old_state, true);
 }
 
 /// A close by the running task that nothing is to be remembered of: the connection is past all states.
@@ -115,9 +114,8 @@ pub(crate) fn ended<R: Reader>(story: u32, sock: &Sock<R>) {
     scratch.record.endpoints = sock.endpoints();
     // SAFETY: helper without arguments.
     scratch.owner.closed_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let scratch = core::hint::black_box(scratch);
-    task::current(&mut scratch.owner.who);
-    closed(scratch, sock, notes::get(sock.key()), tcp_state::CLOSE, false);
+    task::current(scratch.run());
+    closed(scratch.run(), sock, notes::get(sock.key()), tcp_state::CLOSE, false);
     scratch.release();
 }
 

@@ -9,7 +9,7 @@ use observer_ebpf::{Cause, Note, candidate, note_flag, present};
 use crate::{
     churn, count,
     frozen::setting,
-    notes, owners,
+    notes,
     read::{Direct, Reader},
     report,
     scratch::{self, story},
@@ -40,17 +40,18 @@ pub(crate) fn on_close<R: Reader, C: EbpfContext>(ctx: &C, sk: *const c_void) {
     }
     // When this close sends the FIN, `state` remembers its closer.
     if !matches!(state, tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT) {
-        report::remember(story::CLOSE, &sock, state, true);
+        report::remember(story::CLOSE, &sock, notes::get(sock.key()), state, true);
     }
-    count_clean(ctx, story::CLOSE, &sock, state);
+    count_clean(ctx, story::CLOSE, &sock, notes::get(sock.key()), state);
 }
 
 /// The close of a socket that is past all states: in order, if a FIN came and nothing failed.
 #[inline(always)]
 fn ended_in_order<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>) {
-    let flags = notes::get(sock.key()).map_or(0, |note| note.flags);
+    let note = notes::get(sock.key());
+    let flags = note.as_deref().map_or(0, |note| note.flags);
     if sock.fin_received() && flags & note_flag::FAILED == 0 {
-        count_clean(ctx, story, sock, tcp_state::CLOSE);
+        count_clean(ctx, story, sock, note, tcp_state::CLOSE);
         if setting!(churn) != 0 && flags & note_flag::CHURNED == 0 {
             churn::ended(story, sock);
         }
@@ -59,16 +60,20 @@ fn ended_in_order<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>)
 
 /// Counts an orderly close, once a socket: it may pass several hooks.
 #[inline(always)]
-pub(crate) fn count_clean<R: Reader>(ctx: &impl EbpfContext, story: u32, sock: &Sock<R>, old_state: u8) {
-    if let Some(note) = notes::get(sock.key()) {
-        if note.flags & note_flag::COUNTED != 0 {
-            return;
-        }
-        note.flags |= note_flag::COUNTED;
-    } else {
-        notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK });
+pub(crate) fn count_clean<R: Reader>(
+    ctx: &impl EbpfContext,
+    story: u32,
+    sock: &Sock<R>,
+    note: Option<&mut Note>,
+    old_state: u8,
+) {
+    let mut note = note;
+    match note.as_deref_mut() {
+        Some(note) if note.flags & note_flag::COUNTED != 0 => return,
+        Some(note) => note.flags |= note_flag::COUNTED,
+        None => notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK }),
     }
-    report::clean_close(ctx, story, sock, notes::get(sock.key()).as_deref(), old_state);
+    report::clean_close(ctx, story, sock, note.as_deref(), old_state);
 }
 
 /// Notes that the running task closes this socket and may reset the connection.
@@ -115,9 +120,6 @@ pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
     if note.is_some() || setting!(close_hook) == 0 {
         notes::forget(sock.key());
     }
-    if sock.common.state() == tcp_state::CLOSE && flags & note_flag::OWNED == 0 {
-        owners::connected(sock.key()); // a connection that never came about
-    }
 }
 
 #[inline(always)]
@@ -128,6 +130,6 @@ fn left_unread(ctx: &BtfTracePointContext, sock: &Sock<Direct>, note: Option<&No
     scratch.record.old_state = if old_state == 0 { tcp_state::CLOSE } else { old_state };
     scratch.record.present |= present::STATE;
     scratch.by_current = 1;
-    report::send(ctx, scratch);
+    report::send(ctx, scratch.run());
     scratch.release();
 }

@@ -26,6 +26,16 @@ pub(crate) fn total(netns: u32, cause: u8) -> Option<*mut Total> {
     found
 }
 
+/// The running CPU's total that [`total`] has counted an act in.
+#[inline(always)]
+pub(crate) fn counted(netns: u32, cause: u8) -> Option<*mut Total> {
+    let mut key = TotalKey { netns, cause: u32::from(cause) };
+    TOTALS.get_ptr_mut(&key).or_else(|| {
+        key.netns = 0;
+        TOTALS.get_ptr_mut(&key)
+    })
+}
+
 /// Adds to a counter in a map.
 ///
 /// # Safety
@@ -40,10 +50,19 @@ pub(crate) unsafe fn add(counter: *mut u64, count: u64) {
 /// Counts one act without a finding.
 #[inline(always)]
 pub(crate) fn act(netns: u32, cause: u8) {
+    count_act(netns, u32::from(cause));
+}
+
+/// [`act`] as a global function: see [`crate::tell`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_act(netns: u32, cause: u32) -> u32 {
+    let cause = cause as u8;
     if let Some(total) = total(netns, cause) {
         // SAFETY: from a lookup.
         unsafe { add(&raw mut (*total).acts, 1) };
     }
+    0
 }
 
 /// Counts one of a [`Stat`].

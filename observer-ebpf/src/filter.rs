@@ -103,12 +103,6 @@ pub(crate) fn mark(who: &mut Person) {
     who.flags |= person_flag::of_generation(filters.set);
 }
 
-/// Notes that it is not, whoever it is.
-#[inline(always)]
-pub(crate) fn mark_unobserved(who: &mut Person) {
-    who.flags = person_flag::of_generation(generation());
-}
-
 /// The process is observed, as was noted. What other filters have noted is asked again; nobody is not observed.
 #[inline(always)]
 pub(crate) fn observes(who: &Person) -> bool {

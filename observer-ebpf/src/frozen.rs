@@ -28,6 +28,8 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     sock_keepopen: 0,
     repair_offset: ABSENT,
     repair_mask: 0,
+    owner_mask: 0,
+    owner_seed: 0,
 });
 
 /// Causes that fit a reset reason, by its number; 0 where the reason says nothing.

@@ -10,6 +10,7 @@ mod datagram;
 mod fields;
 mod life;
 mod note;
+mod owner_set;
 mod pair;
 mod record;
 mod settings;
@@ -22,9 +23,8 @@ pub use datagram::{
 };
 pub use fields::{ABSENT, FIELDS, Field, Layout};
 pub use life::{ARGUMENTS_ROOM, LIFE_LEN, Life, PATH_ROOM, Step, life_flag};
-pub use note::{
-    ENDPOINTS_LEN, Endpoints, ListenerKey, Note, Owner, Person, Role, candidate, note_flag, owner_flag, person_flag,
-};
+pub use note::{ENDPOINTS_LEN, Endpoints, ListenerKey, Note, Person, Role, candidate, note_flag, person_flag};
+pub use owner_set::{Owner, OwnerSet, OwnerSlot, WAYS, age, check, hash, owner_flag, tag};
 pub use pair::{Churn, Pair, SHORT_LIFE_US};
 pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, TOP_BYTES, present, record_flag};
 pub use settings::{Filters, PREFIX_BITS, SELECTION_SLOTS, Selection, Settings, Stacks, TaskAccess};

@@ -53,7 +53,11 @@ mod sock;
 #[cfg(target_arch = "bpf")]
 mod state;
 #[cfg(target_arch = "bpf")]
+mod submit;
+#[cfg(target_arch = "bpf")]
 mod task;
+#[cfg(target_arch = "bpf")]
+mod tell;
 
 #[cfg(target_arch = "bpf")]
 mod entry {

@@ -5,8 +5,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use observer_ebpf::{
-    Churn, DNS_RING_BYTES, Endpoints, ListenerKey, Note, Owner, Pair, Person, SELECTION_SLOTS, STAT_SLOTS, Selection,
-    Total, TotalKey,
+    Churn, DNS_RING_BYTES, ListenerKey, Note, OwnerSet, Pair, Person, SELECTION_SLOTS, STAT_SLOTS, Selection, Total,
+    TotalKey,
 };
 
 /// Findings on their way to user space; sized by `--ring-size`.
@@ -36,13 +36,13 @@ pub(crate) static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(STAT_S
 #[map]
 pub(crate) static NOTES: LruHashMap<u64, Note> = LruHashMap::with_max_entries(65_536, 0);
 
-/// Who holds or held which connection; sized by `--owners`. User space seeds it.
-#[map]
-pub(crate) static OWNERS: LruHashMap<Endpoints, Owner> = LruHashMap::with_max_entries(32_768, 0);
+/// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h` (5.5).
+const MAPPABLE: u32 = 1 << 10;
 
-/// Who connects which socket, by its address. Each is taken out when the handshake or the socket ends.
+/// Who holds or held which connection; sized by `--owners`. User space seeds it, in memory that it shares: by a system call
+/// it could only write whole sets.
 #[map]
-pub(crate) static CONNECTING: HashMap<u64, Person> = HashMap::with_max_entries(8_192, 0);
+pub(crate) static OWNERS: Array<OwnerSet> = Array::with_max_entries(4_096, MAPPABLE);
 
 /// Who listens on which port. User space seeds it.
 #[map]

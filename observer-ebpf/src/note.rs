@@ -63,6 +63,8 @@ pub struct Note {
     pub flags: u8,
     /// Keeps the size a multiple of eight.
     pub padding: u32,
+    /// Who connects it: while it does, its ends are not complete, and it has no [`crate::Owner`].
+    pub connector: Person,
 }
 
 /// Length of [`Endpoints`] in bytes.
@@ -135,38 +137,6 @@ pub mod person_flag {
     }
 }
 
-/// Who holds or held a connection, for what happens to it in a softirq. Key: [`Endpoints`].
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-pub struct Owner {
-    /// Who.
-    pub who: Person,
-    /// When that process closed its end, ns of CLOCK_BOOTTIME; 0 while it has not.
-    pub closed_ns: u64,
-    /// When the connection was established, likewise; 0 when not seen.
-    pub born_ns: u64,
-    /// `tcp_sock.data_segs_in` when the FIN was sent.
-    pub segments: u32,
-    /// [`Role`].
-    pub role: u32,
-    /// [`owner_flag`] bits.
-    pub flags: u32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
-}
-
-/// Bits of [`Owner::flags`].
-pub mod owner_flag {
-    /// `who` made the listener; nobody was seen to accept or use the connection.
-    pub const LISTENER: u32 = 1;
-    /// The connection ended with a RST, which was told.
-    pub const RESET: u32 = 1 << 1;
-    /// A RST to a segment that came too late was told.
-    pub const TOLD: u32 = 1 << 2;
-    /// Segments waited for the socket's lock when the FIN was sent.
-    pub const BACKLOG: u32 = 1 << 3;
-}
-
 /// Key of a listener's owner.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -179,4 +149,4 @@ pub struct ListenerKey {
     pub port: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 24 && size_of::<Person>() == 64 && size_of::<Owner>() == 96);
+const _: () = assert!(size_of::<Note>() == 88 && size_of::<Person>() == 64);

@@ -1,12 +1,20 @@
 //! What is remembered of a socket between hooks, by its address.
 
-use observer_ebpf::{Note, Role, Stat};
+use observer_ebpf::{Note, Person, Role, Stat};
 
 use crate::{count::stat, maps::NOTES};
 
 /// Nothing known yet.
-pub(crate) const BLANK: Note =
-    Note { born_ns: 0, closer: 0, old_state: 0, role: Role::UNKNOWN, candidates: 0, flags: 0, padding: 0 };
+pub(crate) const BLANK: Note = Note {
+    born_ns: 0,
+    closer: 0,
+    old_state: 0,
+    role: Role::UNKNOWN,
+    candidates: 0,
+    flags: 0,
+    padding: 0,
+    connector: Person::NOBODY,
+};
 
 /// The note of a socket.
 #[inline(always)]

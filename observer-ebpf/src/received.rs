@@ -8,10 +8,11 @@ use observer_ebpf::{Cause, Kind, owner_flag, present};
 
 use crate::{
     frozen::offset,
-    notes, owners,
+    notes,
+    owners::{self, Ends},
     read::Direct,
     report,
-    scratch::{self, Scratch, story},
+    scratch::{self, Run, Scratch, story},
     sock::{Sock, tcp_state},
 };
 
@@ -22,8 +23,9 @@ pub(crate) fn on_receive_reset(ctx: &BtfTracePointContext, sk: *const c_void) {
     let Some(scratch) = scratch::take(story::RECEIVED) else { return };
     let state = sock.common.state();
     report::describe(&mut scratch.record, &sock, notes::get(sock.key()).as_deref());
-    if !is_local(scratch, &sock, state) {
-        tell(ctx, scratch, &sock, state);
+    if !is_local(scratch.run(), &sock, state) {
+        describe(ctx, scratch, &sock, state);
+        report::send(ctx, scratch.run());
     }
     scratch.release();
 }
@@ -31,7 +33,7 @@ pub(crate) fn on_receive_reset(ctx: &BtfTracePointContext, sk: *const c_void) {
 /// `tcp_rcv_state_process()` calls `tcp_reset()` as well when data meets a receiver that was shut down, and then sends
 /// a RST itself. Such a segment was counted just before; a RST carries none.
 #[inline(always)]
-fn is_local(scratch: &Scratch, sock: &Sock<Direct>, state: u8) -> bool {
+fn is_local(run: Run, sock: &Sock<Direct>, state: u8) -> bool {
     const CLOSED_HERE: [u8; 4] = [tcp_state::FIN_WAIT1, tcp_state::FIN_WAIT2, tcp_state::CLOSING, tcp_state::LAST_ACK];
     if !CLOSED_HERE.contains(&state) || !sock.refuses_data() {
         return false;
@@ -39,12 +41,12 @@ fn is_local(scratch: &Scratch, sock: &Sock<Direct>, state: u8) -> bool {
     let Some(segments) = sock.tcp_field::<u32>(offset!(data_segs_in)) else { return true };
     // Nobody remembered: the RST that follows a local decision is told in any case, and a received one only hits
     // what was closed here.
-    owners::of(&scratch.record.endpoints)
+    owners::of(run, Ends::Record)
         .is_none_or(|owner| segments != owner.segments || owner.flags & owner_flag::BACKLOG != 0)
 }
 
 #[inline(always)]
-fn tell(ctx: &BtfTracePointContext, scratch: &mut Scratch, sock: &Sock<Direct>, state: u8) {
+fn describe(ctx: &BtfTracePointContext, scratch: &mut Scratch, sock: &Sock<Direct>, state: u8) {
     let refused = state == tcp_state::SYN_SENT;
     let record = &mut scratch.record;
     record.kind = Kind::RECEIVED;
@@ -65,8 +67,4 @@ fn tell(ctx: &BtfTracePointContext, scratch: &mut Scratch, sock: &Sock<Direct>, 
     debug!(ctx, "reset received in state {}", state);
     scratch.connecting = if refused { sock.key() } else { 0 };
     scratch.begins = u32::from(refused);
-    report::send(ctx, scratch);
-    if refused {
-        owners::connected(sock.key());
-    }
 }

@@ -12,7 +12,7 @@ use crate::{
     notes, owners,
     read::{Direct, Reader},
     report,
-    scratch::{self, Scratch, story},
+    scratch::{self, Run, story},
     segment,
     sock::{Common, Sock, tcp_state},
 };
@@ -52,10 +52,10 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
             scratch.connecting = sk as u64;
             scratch.begins = 1;
         }
-        conclude(ctx, scratch, &prediction, reason);
+        conclude(ctx, scratch.run(), &prediction, reason);
         if active {
             if setting!(churn) != 0 && scratch.record.kind == Kind::CLOSE {
-                churn::reset(scratch, sk);
+                churn::reset(scratch.run(), sk);
             }
             settle(sk as u64, scratch.record.kind);
         }
@@ -65,7 +65,8 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
 
 /// Weighs the prediction, and sends the finding on its way.
 #[inline(always)]
-pub(crate) fn conclude(ctx: &impl EbpfContext, scratch: &mut Scratch, prediction: &Prediction, reason: Option<u32>) {
+pub(crate) fn conclude(ctx: &impl EbpfContext, run: Run, prediction: &Prediction, reason: Option<u32>) {
+    let Some(scratch) = run.memory() else { return };
     let record = &mut scratch.record;
     record.flags |= record_flag::RESET_SENT;
     judge(record, prediction.cause, prediction.by_current, reason);
@@ -78,7 +79,7 @@ pub(crate) fn conclude(ctx: &impl EbpfContext, scratch: &mut Scratch, prediction
     }
     scratch.begins |= u32::from(prediction.begins);
     scratch.by_current = u32::from(prediction.by_current);
-    report::send(ctx, scratch);
+    report::send(ctx, run);
 }
 
 /// `tcp_send_active_reset()`: inside a close, a disconnect, a kill, a listener's end or a timer.

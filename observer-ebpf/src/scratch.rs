@@ -33,7 +33,7 @@ pub(crate) struct Scratch {
     pub(crate) by_current: u32,
     /// 1 for a connection that is only beginning: an earlier one of the same ends is another story.
     pub(crate) begins: u32,
-    padding: u32,
+    run: u32,
     /// Address of a socket that connects: its connector is the process; 0 for any other.
     pub(crate) connecting: u64,
     /// The finding.
@@ -46,6 +46,38 @@ pub(crate) struct Scratch {
     pub(crate) pair: Pair,
     /// What they start with: a process, and zeros.
     pub(crate) churn: Churn,
+    /// What is counted of a connection that ends.
+    pub(crate) end: End,
+}
+
+/// A connection that ends, for the counters of its process and peer.
+#[repr(C)]
+pub(crate) struct End {
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) lifetime_us: u64,
+    /// Smoothed round-trip time, µs; 0 when there is none.
+    pub(crate) srtt_us: u32,
+    /// Segments with the client's data; `ABSENT` when they are not counted.
+    pub(crate) segments: u32,
+    pub(crate) role: u32,
+    /// 1 or 0: its beginning was not seen; the close reset it; the peer's FIN had come before.
+    pub(crate) unseen: u32,
+    pub(crate) flagged: u32,
+    pub(crate) peer_first: u32,
+}
+
+/// A run's memory by its number, for functions that may take numbers only: see [`crate::tell`].
+#[derive(Clone, Copy)]
+pub(crate) struct Run(pub(crate) u32);
+
+impl Run {
+    /// The memory; it is there.
+    #[inline(always)]
+    pub(crate) fn memory(self) -> Option<&'static mut Scratch> {
+        // SAFETY: this CPU's memory, and this run has it.
+        SCRATCH.get_ptr_mut(self.0).map(|scratch| unsafe { &mut *scratch })
+    }
 }
 
 #[map]
@@ -82,13 +114,22 @@ pub(crate) fn take_for_owner(story: u32) -> Option<&'static mut Scratch> {
 
 #[inline(always)]
 fn slot(index: u32) -> Option<&'static mut Scratch> {
-    let scratch = SCRATCH.get_ptr_mut(index)?;
-    // SAFETY: this CPU's memory, and `busy` tells when a run that was interrupted holds it.
-    let scratch = unsafe { &mut *scratch };
-    if scratch.busy == 0 { Some(scratch) } else { None }
+    let scratch = Run(index).memory()?;
+    // It tells when a run that was interrupted has this one.
+    if scratch.busy != 0 {
+        return None;
+    }
+    scratch.run = index;
+    Some(scratch)
 }
 
 impl Scratch {
+    /// Its number.
+    #[inline(always)]
+    pub(crate) fn run(&self) -> Run {
+        Run(self.run)
+    }
+
     /// Gives the memory back.
     #[inline(always)]
     pub(crate) fn release(&mut self) {

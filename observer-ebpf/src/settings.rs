@@ -106,4 +106,8 @@ pub struct Settings {
     pub repair_offset: u32,
     /// Mask of `repair` in that byte.
     pub repair_mask: u32,
+    /// Sets in the map `OWNERS`, a power of two, less one.
+    pub owner_mask: u32,
+    /// Seed of [`crate::hash`].
+    pub owner_seed: u32,
 }

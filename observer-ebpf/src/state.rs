@@ -90,8 +90,9 @@ fn on_closing(ctx: &BtfTracePointContext, sk: *const c_void, old: u8, new: u8) {
     if !sock.owned() {
         return;
     }
+    let mut note = notes::get(sock.key());
     // What an older kernel would have reset, this one closes in order.
-    let (spared, counted) = match notes::get(sock.key()) {
+    let (spared, counted) = match note.as_deref_mut() {
         Some(note) => {
             if old == tcp_state::CLOSE_WAIT {
                 note.flags |= note_flag::PEER_FIRST;
@@ -100,21 +101,21 @@ fn on_closing(ctx: &BtfTracePointContext, sk: *const c_void, old: u8, new: u8) {
         }
         None => (false, false),
     };
-    if !sends_fin && !spared && setting!(close_hook) != 0 {
-        return; // `close` has seen it
-    }
     if setting!(close_hook) != 0 {
-        report::remember(story::STATE, &sock, old, spared || counted);
+        if !sends_fin && !spared {
+            return; // `close` has seen it
+        }
+        report::remember(story::STATE, &sock, note.as_deref_mut(), old, spared || counted);
         if spared {
-            close::count_clean(ctx, story::STATE, &sock, old);
+            close::count_clean(ctx, story::STATE, &sock, note, old);
         }
         return;
     }
     // A close never sends a FIN with data unread or a linger time of zero: that is a shutdown.
     let in_order = sock.shut_down() && sock.unread() == 0 && !sock.lingers_zero();
     let closes = in_order && !(old == tcp_state::FIN_WAIT2 && sock.skips_fin_wait2());
-    report::remember(story::STATE, &sock, old, closes);
+    report::remember(story::STATE, &sock, note.as_deref_mut(), old, closes);
     if closes {
-        close::count_clean(ctx, story::STATE, &sock, old);
+        close::count_clean(ctx, story::STATE, &sock, note, old);
     }
 }

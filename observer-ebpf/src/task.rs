@@ -13,6 +13,7 @@ use crate::{
     filter,
     frozen::{offset, setting},
     read::{Direct, Probe, Reader},
+    scratch::Run,
     sock::Pointer,
 };
 
@@ -22,9 +23,24 @@ const PF_EXITING: u32 = 4;
 /// `PF_KTHREAD`, likewise.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// Fills in the running task.
+/// Makes the running task the owner in a run's memory.
 #[inline(always)]
-pub(crate) fn current(who: &mut Person) {
+pub(crate) fn current(run: Run) {
+    current_task(run.0);
+}
+
+/// [`current`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn current_task(run: u32) -> u32 {
+    if let Some(scratch) = Run(run).memory() {
+        fill_in(&mut scratch.owner.who);
+    }
+    0
+}
+
+#[inline(always)]
+fn fill_in(who: &mut Person) {
     let ids = bpf_get_current_pid_tgid();
     // SAFETY: helper without arguments.
     who.cgroup_id = unsafe { bpf_get_current_cgroup_id() };

@@ -70,11 +70,13 @@ fn owners_for_whom_there_is_no_room_are_counted() {
     const CONNECTIONS: usize = 500;
     Netns::run(|namespace| {
         let observer = Observer::within(namespace, &["--owners", "16"]);
-        let pairs: Vec<Pair> = (0..CONNECTIONS).map(|_| Pair::connect(Family::V4)).collect();
-        for pair in &pairs {
-            sock::linger_zero(&pair.client);
+        let (clients, servers): (Vec<_>, Vec<_>) =
+            (0..CONNECTIONS).map(|_| Pair::connect(Family::V4)).map(|pair| (pair.client, pair.server)).unzip();
+        // The clients are the victims: whoever listens on a port is known, were the owner of the connection forgotten.
+        for server in servers {
+            sock::linger_zero(&server);
         }
-        drop(pairs);
+        drop(clients);
         let report = observer.stop();
         let received: Vec<_> = report.lines().iter().filter(|event| event.kind() == "reset_received").collect();
         assert_eq!(received.len(), CONNECTIONS, "told all the same");

@@ -1,10 +1,11 @@
-//! The live tests: `cargo test --test live -- [FILTER]`, or one after the other in a guest. Run as root they load the
+//! The live tests: `cargo test --test live -- [FILTER]`, all of them ([`modules`]), or some one after the other. Run as root they load the
 //! observer into this kernel; what a machine cannot do is ignored, with the reason on stderr.
 //!
 //! With `--act` this binary is not a test but a process under observation ([`conn_observer_tests::actor`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod modules;
 mod suite;
 
 mod traffic;
@@ -53,5 +54,10 @@ fn main() -> ExitCode {
     record::tests(&mut suite);
     packaging::tests(&mut suite);
     report::tests(&mut suite);
-    libtest_mimic::run(&Arguments::from_args(), suite.into_trials()).exit_code()
+    if words.is_empty() && modules::own().is_none() {
+        return modules::run(suite.modules());
+    }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, suite.into_trials(modules::own().as_deref())).exit_code()
 }

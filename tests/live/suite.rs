@@ -30,13 +30,31 @@ impl Suite {
         self.trials.push(trial);
     }
 
-    /// The trials for the runner.
-    pub(crate) fn into_trials(self) -> Vec<Trial> {
-        for (reason, count) in &self.ignored {
-            eprintln!("{count} tests ignored, not passed: {reason}");
+    /// Names of the modules, the one with most tests first.
+    pub(crate) fn modules(&self) -> Vec<String> {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for trial in &self.trials {
+            *counts.entry(module(trial.name())).or_default() += 1;
         }
-        self.trials
+        let mut modules: Vec<_> = counts.into_iter().collect();
+        modules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        modules.into_iter().map(|(module, _)| module.to_owned()).collect()
     }
+
+    /// The trials for the runner, of one module or of all.
+    pub(crate) fn into_trials(self, of: Option<&str>) -> Vec<Trial> {
+        if of.is_none_or(|of| self.trials.first().is_some_and(|first| module(first.name()) == of)) {
+            for (reason, count) in &self.ignored {
+                eprintln!("{count} tests ignored, not passed: {reason}");
+            }
+        }
+        self.trials.into_iter().filter(|trial| of.is_none_or(|of| module(trial.name()) == of)).collect()
+    }
+}
+
+/// The first part of a test's name.
+fn module(name: &str) -> &str {
+    name.split("::").next().unwrap_or(name)
 }
 
 /// `add!(suite, "module", [needs], [function, …])`: the function's name is the test's sentence.

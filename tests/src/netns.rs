@@ -21,6 +21,37 @@ pub struct Netns {
     _bound_to_thread: std::marker::PhantomData<*const ()>,
 }
 
+/// One of several namespaces between which a thread goes to and fro. It is in the last one that was made or entered.
+pub struct Entered {
+    inode: u64,
+    file: fs::File,
+}
+
+impl Entered {
+    /// Makes a namespace whose loopback is up, and moves the calling thread into it.
+    pub fn new() -> io::Result<Self> {
+        let inode = Netns::enter()?.inode;
+        Ok(Self { inode, file: fs::File::open("/proc/thread-self/ns/net")? })
+    }
+
+    /// Moves the calling thread into it.
+    pub fn enter(&self) {
+        // SAFETY: setns takes no pointers; only the calling thread changes its namespace.
+        check(unsafe { libc::setns(self.file.as_raw_fd(), libc::CLONE_NEWNET) }).expect("a namespace of this process");
+    }
+
+    /// The number the observer calls `network.namespace`.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Its TCP counters now; the calling thread stays in it.
+    pub fn counters(&self) -> Counters {
+        self.enter();
+        Counters::read()
+    }
+}
+
 impl Netns {
     /// Runs `body` in a new namespace whose loopback is up. A panic of the body is passed on.
     pub fn run<T: Send>(body: impl FnOnce(&Netns) -> T + Send) -> T {

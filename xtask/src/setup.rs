@@ -124,6 +124,14 @@ pub(crate) fn install(packages: &[&str], reason: &str) -> Result<()> {
     apt(&["install", "-qq", "--yes", "--no-install-recommends"], packages)
 }
 
+/// Removes packages that something above has installed for a while.
+pub(crate) fn remove(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    apt(&["remove", "-qq", "--yes"], packages)
+}
+
 fn apt(words: &[&str], packages: &[&str]) -> Result<()> {
     let Some(program) = workspace::program("apt-get") else {
         bail!("no apt-get here; install by the means of this machine: {}", packages.join(" "));
@@ -133,7 +141,7 @@ fn apt(words: &[&str], packages: &[&str]) -> Result<()> {
     if !privilege::is_root() {
         let Some(sudo) = privilege::sudo() else {
             bail!(
-                "installing {} needs root, and there is no sudo here; run `cargo xtask setup` as root",
+                "changing {} needs root, and there is no sudo here; run `cargo xtask setup` as root",
                 packages.join(" ")
             );
         };

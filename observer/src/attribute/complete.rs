@@ -23,7 +23,7 @@ use crate::{
 const NAME_PATIENCE: Duration = Duration::from_millis(5);
 
 /// All that is known for completing events.
-pub(super) struct Completer {
+pub struct Completer {
     processes: Processes,
     places: Places,
     programs: Programs,
@@ -35,9 +35,11 @@ pub(super) struct Completer {
 }
 
 impl Completer {
+    /// One that knows nothing yet. The rules are for the thread that asks the resolver.
+    ///
     /// # Errors
     /// When the threads that look up names and symbols cannot be started.
-    pub(super) fn new(options: &Options, sinks: Ledger, resolver: Option<Confinement>) -> io::Result<Self> {
+    pub fn new(options: &Options, sinks: Ledger, resolver: Option<Confinement>) -> io::Result<Self> {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let begin: Begin = Box::new(|| match resolver.map_or(Ok(()), Confinement::enter) {
             Ok(()) => true,
@@ -58,14 +60,14 @@ impl Completer {
     }
 
     /// What takes its time, and must be known before the first event.
-    pub(super) fn prepare(&mut self) {
+    pub fn prepare(&mut self) {
         self.processes.scan();
         self.places.prepare();
         self.stacks.prepare();
     }
 
     /// The events of a batch, complete.
-    pub(super) fn complete(&mut self, batch: Batch) -> Delivery {
+    pub fn complete(&mut self, batch: Batch) -> Delivery {
         for bytes in &batch.lives {
             match lives(bytes) {
                 Some(life) => {

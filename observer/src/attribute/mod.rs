@@ -15,7 +15,8 @@ use tokio::sync::{
     oneshot,
 };
 
-use self::{complete::Completer, outlets::Outlets};
+pub use self::complete::Completer;
+use self::outlets::Outlets;
 use crate::{
     options::{Options, Sinks},
     output::Output,

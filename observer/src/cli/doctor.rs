@@ -1,4 +1,4 @@
-//! The arguments of the self-test.
+//! The arguments of the doctor.
 
 use std::path::PathBuf;
 
@@ -20,6 +20,9 @@ pub(super) struct DoctorArguments {
     /// Judge the BTF file of another kernel instead of this machine
     #[arg(long, value_name = "FILE", conflicts_with = "hooks")]
     btf: Option<PathBuf>,
+    /// Measure what the hooks take of a connection's time here, too
+    #[arg(long, conflicts_with = "btf")]
+    cost: bool,
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
@@ -40,6 +43,6 @@ impl DoctorArguments {
             ReportFormat::Text => Format::Text,
             ReportFormat::Json => Format::Json,
         };
-        doctor::Request { options: Options { hooks: self.hooks, format, ..defaults }, btf: self.btf }
+        doctor::Request { options: Options { hooks: self.hooks, format, ..defaults }, btf: self.btf, cost: self.cost }
     }
 }

@@ -2,6 +2,7 @@
 //! first problem: each check is reported, and one that builds upon a failed one says so.
 
 mod acts;
+mod cost;
 mod destroy;
 mod netns;
 mod plans;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use observer_ebpf::RECORD_LEN;
 
-pub use self::report::{Check, Field, PlanTrial, Report, Reproduced, SCHEMA, Sighting, State};
+pub use self::report::{Check, Cost, Field, HookCost, PlanTrial, Report, Reproduced, SCHEMA, Sighting, State};
 use crate::{
     kernel::{self, Survey, btf::VMLINUX},
     options::{Format, Options},
@@ -33,6 +34,8 @@ pub struct Request {
     pub options: Options,
     /// BTF of another kernel, to judge instead of this machine.
     pub btf: Option<PathBuf>,
+    /// Measure what the hooks cost, too.
+    pub cost: bool,
 }
 
 impl Report {
@@ -59,7 +62,7 @@ impl Report {
 pub fn examine(request: &Request) -> Report {
     let report = match &request.btf {
         Some(path) => another_kernel(path),
-        None => this_machine(&request.options),
+        None => this_machine(request),
     };
     Report { ok: report.checks.iter().all(|check| check.state != State::Failed), ..report }
 }
@@ -75,6 +78,7 @@ fn blank(kernel: Option<String>) -> Report {
         plans: Vec::new(),
         fields: Vec::new(),
         self_test: Vec::new(),
+        cost: Vec::new(),
     }
 }
 
@@ -87,7 +91,7 @@ fn another_kernel(path: &Path) -> Report {
     report
 }
 
-fn this_machine(options: &Options) -> Report {
+fn this_machine(request: &Request) -> Report {
     let mut report = blank(Some(rustix::system::uname().release().to_string_lossy().into_owned()));
     report.checks = privilege::checks();
     let remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (every mainstream distribution since 2021), or mount \
@@ -98,7 +102,7 @@ fn this_machine(options: &Options) -> Report {
             let skipped = ["plans", "ring", "self_test"].map(|name| Check::skipped(name, why));
             report.checks.extend(skipped);
         }
-        None => hooks(&mut report, options),
+        None => hooks(&mut report, request),
     }
     report
 }
@@ -131,7 +135,8 @@ fn obstacle(survey: Option<&Survey>) -> Option<&'static str> {
     }
 }
 
-fn hooks(report: &mut Report, options: &Options) {
+fn hooks(report: &mut Report, request: &Request) {
+    let options = &request.options;
     let requested = options.hooks;
     let trials = plans::try_all(options);
     report.checks.extend(plans::checks(requested, &trials));
@@ -145,6 +150,11 @@ fn hooks(report: &mut Report, options: &Options) {
     let (check, rows) = selftest::run(plan, options);
     report.checks.push(check);
     report.self_test = rows;
+    if request.cost {
+        let (check, costs) = cost::run(plan, options);
+        report.checks.push(check);
+        report.cost = costs;
+    }
 }
 
 /// The kernel made the ring when it took a plan.

@@ -1,6 +1,8 @@
 //! What the doctor found, as `--format json` writes it: one object. Version [`SCHEMA`]; a value that is not known is
 //! absent.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// Version of the report's format: the number changes when a field changes its meaning or goes away.
@@ -26,6 +28,9 @@ pub struct Report {
     pub fields: Vec<Field>,
     /// Every cause of the self-test; empty when it was not run.
     pub self_test: Vec<Reproduced>,
+    /// What the hooks take of a connection's time (`--cost`); absent when it was not measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cost: Vec<Cost>,
 }
 
 /// One check.
@@ -95,6 +100,45 @@ pub struct Field {
     pub offset: Option<u32>,
     /// What is lost without it.
     pub needed_for: &'static str,
+}
+
+/// What connections of one kind cost, both ends together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// `clean`: closed in order; `unread`: an end closes with unread data, and a finding goes to the ring.
+    pub load: &'static str,
+    /// Connections that were made.
+    pub connections: u32,
+    /// Time of all hooks for a connection, ns.
+    pub connection_ns: u64,
+    /// Every hook that ran, in the order of attaching.
+    pub hooks: Vec<HookCost>,
+}
+
+/// What a hook took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HookCost {
+    /// As `tp_btf/tcp_send_reset`.
+    pub hook: String,
+    /// Times that it ran, on the whole host.
+    pub runs: u64,
+    /// Mean time of a run, ns.
+    pub ns_per_run: u64,
+}
+
+impl Cost {
+    pub(super) fn new(load: &'static str, connections: u32, hooks: Vec<HookCost>) -> Self {
+        let total: u64 = hooks.iter().map(|hook| hook.runs * hook.ns_per_run).sum();
+        Self { load, connections, connection_ns: total / u64::from(connections.max(1)), hooks }
+    }
+}
+
+impl HookCost {
+    /// At least one run.
+    pub(super) fn new(hook: String, runs: u64, time: Duration) -> Self {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self { hook, runs, ns_per_run: ns / runs.max(1) }
+    }
 }
 
 /// A cause that the self-test made.

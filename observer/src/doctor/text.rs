@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Check, Report, State};
+use super::{
+    cost::micros,
+    report::{Check, Cost, Report, State},
+};
 
 /// Columns of the state and the name.
 const STATE_WIDTH: usize = 8;
@@ -29,8 +32,20 @@ pub(super) fn render(report: &Report) -> String {
         let words = format!("{}{}", row.state.words(), detail.unwrap_or_default());
         paragraph(&mut text, &format!("  {:<NAME_WIDTH$} ", row.cause), &words);
     }
+    for cost in &report.cost {
+        table(&mut text, cost);
+    }
     let _ = writeln!(text, "\n{}", verdict(report));
     text
+}
+
+/// A hook a line, the whole last.
+fn table(text: &mut String, cost: &Cost) {
+    let _ = writeln!(text, "\ncost of {} connections ({}), by the kernel's clock:", cost.connections, cost.load);
+    for hook in &cost.hooks {
+        let _ = writeln!(text, "  {:<40} {:>8} runs of {:>6} ns", hook.hook, hook.runs, hook.ns_per_run);
+    }
+    let _ = writeln!(text, "  {:<40} {:>23}", "a connection", micros(cost.connection_ns));
 }
 
 fn line(text: &mut String, check: &Check) {
@@ -77,7 +92,7 @@ fn verdict(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::report::{Reproduced, SCHEMA, Sighting},
+        super::report::{HookCost, Reproduced, SCHEMA, Sighting},
         *,
     };
 
@@ -91,7 +106,20 @@ mod tests {
             plans: Vec::new(),
             fields: Vec::new(),
             self_test: vec![Reproduced { cause: "disconnect", state: Sighting::Seen, detail: None }],
+            cost: Vec::new(),
         }
+    }
+
+    #[test]
+    fn costs_are_tables_with_their_sum() {
+        let hook = HookCost { hook: "tp_btf/inet_sock_set_state".to_owned(), runs: 10_000, ns_per_run: 123 };
+        let text = render(&Report { cost: vec![Cost::new("clean", 1_000, vec![hook])], ..report(Vec::new()) });
+        let expected = "
+cost of 1000 connections (clean), by the kernel's clock:
+  tp_btf/inet_sock_set_state                  10000 runs of    123 ns
+  a connection                                             1.23 µs
+";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -18,9 +18,10 @@ use super::{
     filters::{self, Generation, Observed},
     hooks::{Hooks, Targets},
     log::KernelLog,
-    owners,
+    owners::{self, OwnerTable},
     reasons::Reasons,
     refusal,
+    runs::ProgramRuns,
     settings::Abilities,
     tap,
     totals::{self, Tally},
@@ -73,6 +74,7 @@ pub struct Attached {
     ebpf: Ebpf,
     log: Option<KernelLog>,
     attached: Hooks,
+    owners: OwnerTable,
     taps_dns: bool,
     generation: Generation,
     /// The plan in force.
@@ -127,7 +129,13 @@ impl Attached {
     /// When a map cannot be read.
     pub fn tally(&self) -> Result<Tally> {
         let tally = totals::read(&self.ebpf)?;
-        Ok(Tally { missed: tally.missed + self.attached.missed(), ..tally })
+        Ok(Tally { missed: tally.missed + self.attached.missed(), programs: self.runs(), ..tally })
+    }
+
+    /// How often each hook has run since it was attached.
+    #[must_use]
+    pub fn runs(&self) -> Vec<ProgramRuns> {
+        self.attached.runs()
     }
 
     /// Connections by process and peer, counted since the last call.
@@ -144,7 +152,7 @@ impl Attached {
     /// When a map cannot be read or written.
     pub fn seed(&mut self, seeds: &[Seed], filters: &FilterSet, command: Option<u32>) -> Result<()> {
         let observed = Observed::of(&self.ebpf, self.generation, filters, command)?;
-        owners::seed(&mut self.ebpf, seeds, &observed)
+        owners::seed(&mut self.ebpf, self.owners, seeds, &observed)
     }
 
     /// Puts other filters in force, at once. Owners of connections are to be seeded again: those of namespaces that were
@@ -199,7 +207,8 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let reasons = Reasons::of(&types);
     let causes = reasons.causes();
     let plans = options.hooks.plans();
-    let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, *plan)).collect();
+    let owners = OwnerTable::of(options.owners);
+    let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, owners, *plan)).collect();
     let log_level = if options.kernel_log { Level::Debug as u8 } else { 0 };
     let mut loader = loader.join().unwrap_or_else(|panic| resume_unwind(panic));
     loader
@@ -208,7 +217,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         .override_global("REASON_CAUSES", causes.as_slice(), true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes)
-        .map_max_entries("OWNERS", options.owners)
+        .map_max_entries("OWNERS", owners.sets)
         .map_max_entries("DNS", if options.dns { DNS_RING_BYTES } else { tap::UNUSED_RING_BYTES })
         .map_max_entries("ASKERS", if options.dns { tap::ASKERS } else { tap::UNUSED_ASKERS })
         .map_max_entries("CHURN", if options.churn.is_some() { options.churn_pairs } else { 1 });
@@ -246,6 +255,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
                 return Ok(Attached {
                     ebpf,
                     log,
+                    owners,
                     taps_dns: hooks.len() > attached.names().len(),
                     hooks,
                     attached,

@@ -15,7 +15,13 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::{attach::Refused, btf::KernelTypes, grace, refusal, standin::StandIn, totals};
+use super::{
+    attach::Refused,
+    btf::KernelTypes,
+    grace, refusal,
+    runs::{Figures, ProgramRuns},
+    standin::StandIn,
+};
 use crate::{diagnose::diagnose, options::Options, plan::Plan};
 
 /// Tracepoints of every plan, as program and tracepoint, in the order of attaching: `tcp_destroy_sock` comes last, and
@@ -140,7 +146,16 @@ impl Hooks {
 
     /// Runs that the kernel has skipped.
     pub(crate) fn missed(&self) -> u64 {
-        self.missed + self.fds.iter().map(|fd| totals::recursion_misses(*fd)).sum::<u64>()
+        self.missed + self.fds.iter().map(|fd| Figures::read(*fd).misses).sum::<u64>()
+    }
+
+    /// How often each has run, in the order of attaching; nothing once they are detached.
+    pub(crate) fn runs(&self) -> Vec<ProgramRuns> {
+        let each = |(hook, fd): (&Hook, &i32)| {
+            let Figures { runs, time, misses: _ } = Figures::read(*fd);
+            ProgramRuns { hook: hook.name.clone(), runs, time }
+        };
+        self.hooks.iter().zip(&self.fds).map(each).collect()
     }
 
     /// Detaches in reverse order. Afterwards no program runs.

@@ -4,6 +4,7 @@ use observer_ebpf::{ABSENT, Cause, Filters, Selection, Settings, TaskAccess};
 
 use super::{
     btf::{KernelTypes, SockFlags},
+    owners::OwnerTable,
     refusal,
 };
 use crate::{
@@ -59,7 +60,7 @@ impl Abilities {
     }
 
     /// The settings for a plan.
-    pub(crate) fn settings(&self, options: &Options, plan: Plan) -> Settings {
+    pub(crate) fn settings(&self, options: &Options, owners: OwnerTable, plan: Plan) -> Settings {
         let task_access = match (self.task_btf, self.probe_read) {
             (true, _) => TaskAccess::BTF,
             (false, true) => TaskAccess::PROBE,
@@ -83,6 +84,8 @@ impl Abilities {
             sock_keepopen: self.flags.keepopen,
             repair_offset: self.repair.0,
             repair_mask: self.repair.1,
+            owner_mask: owners.sets - 1,
+            owner_seed: owners.seed,
         }
     }
 }

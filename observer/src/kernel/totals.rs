@@ -10,7 +10,7 @@ use aya::{
 };
 use observer_ebpf::{Stat, Total, TotalKey};
 
-use crate::procfile;
+use super::runs::ProgramRuns;
 
 /// A snapshot of everything counted since the hooks were attached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Tally {
     pub overflow: u64,
     /// Connections that were not counted by process and peer, since that map was full.
     pub uncounted: u64,
+    /// How often each program has run, in the order of attaching; without runs unless the kernel measures them.
+    pub programs: Vec<ProgramRuns>,
 }
 
 /// Totals of one namespace and cause.
@@ -111,6 +113,7 @@ pub(crate) fn read(ebpf: &Ebpf) -> Result<Tally> {
         lost_dns: stat(Stat::DNS_LOST)?,
         long_dns: stat(Stat::DNS_CUT)?,
         uncounted: stat(Stat::CHURN_FULL)?,
+        programs: Vec::new(),
     })
 }
 
@@ -123,12 +126,6 @@ fn add(sum: Total, one: [u64; 6]) -> Total {
         submitted: sum.submitted + one[4],
         lost: sum.lost + one[5],
     }
-}
-
-/// `recursion_misses` of a program (`/proc/self/fdinfo`, 5.12 and later; 0 before).
-pub(crate) fn recursion_misses(fd: i32) -> u64 {
-    let misses = procfile::field(format!("/proc/self/fdinfo/{fd}"), "recursion_misses");
-    misses.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 /// Makes the entries of namespace 0, where namespaces are counted for which the map has no room.

@@ -18,7 +18,11 @@ pub(super) fn tests(suite: &mut Suite) {
         suite,
         "contract",
         [PrivateNetns, Bpf],
-        [the_doctor_sees_every_cause_that_it_makes, the_doctor_speaks_to_people_by_default]
+        [
+            the_doctor_sees_every_cause_that_it_makes,
+            the_doctor_speaks_to_people_by_default,
+            the_doctor_says_what_a_connection_costs,
+        ]
     );
     add!(
         suite,
@@ -58,6 +62,31 @@ fn the_doctor_speaks_to_people_by_default() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains("self_test"), "{}", outcome.stdout);
     assert!(outcome.stdout.lines().any(|line| line == "  close_unread         seen"), "{}", outcome.stdout);
+}
+
+/// By the kernel's own figures, which are switched on for that alone.
+fn the_doctor_says_what_a_connection_costs() {
+    let report = Report::of(&["--cost"], 0);
+    let costs: Vec<&Value> = report.rows("cost").iter().collect();
+    let loads: Vec<&Value> = costs.iter().map(|cost| &cost["load"]).collect();
+    assert_eq!(loads, ["clean", "unread"]);
+    let runs = |cost: &Value, hook: &str| {
+        let hooks = cost["hooks"].as_array().unwrap().iter();
+        hooks.filter(|one| one["hook"].as_str().unwrap().ends_with(hook)).map(|one| one["runs"].as_u64().unwrap()).sum()
+    };
+    for cost in &costs {
+        let connections = cost["connections"].as_u64().unwrap();
+        let ns = cost["connection_ns"].as_u64().unwrap();
+        // From tens of nanoseconds on fast machines to many microseconds in emulated ones.
+        assert!((10..1_000_000).contains(&ns), "{cost}");
+        // Both ends of a connection change their states and go.
+        let changes: u64 = runs(cost, "/inet_sock_set_state");
+        assert!(changes >= 4 * connections, "{cost}");
+        assert!(runs(cost, "/tcp_destroy_sock") >= connections, "{cost}");
+    }
+    let resets = |cost: &Value| -> u64 { runs(cost, "/tcp_send_reset") };
+    assert!(resets(costs[1]) >= costs[1]["connections"].as_u64().unwrap(), "{}", costs[1]);
+    assert_eq!(Report::of(&[], 0).0.get("cost"), None, "only when it is asked for");
 }
 
 /// The observer itself must be refused with the same error.

@@ -1,17 +1,18 @@
-//! A load of connections that come and go, for measurements: one thread on one processor, in a network namespace of its
-//! own, told what to do by lines on standard input.
+//! A load of connections that come and go, for measurements: one thread on one processor, in network namespaces of its
+//! own, told what to do by lines on standard input. `churn PROCESSOR [NAMESPACES]`
 //!
-//! `run MODE SECONDS` answers with one JSON object: cycles, those of them that were bad closes, the seconds they took, and
-//! what the kernel counted. Modes: `clean`, `unread`, `linger-zero`, `late`, `mixed:PERCENT` (of unread ones).
+//! `run MODE SECONDS [NAMESPACES]` uses the first so many of its namespaces in turn, and answers with one JSON object: cycles,
+//! those of them that were bad closes, the seconds they took, and what the kernel counted in the namespaces. Modes: `clean`, `unread`, `linger-zero`, `late`, `mixed:PERCENT` (of unread ones).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a tool for measurements fails by panicking")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use std::{fs, io};
+use std::{fs, io, thread};
 
-use conn_observer_tests::netns::Netns;
+use conn_observer_tests::counters::Counters;
+use conn_observer_tests::netns::Entered;
 use conn_observer_tests::sock;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -60,46 +61,71 @@ impl Mode {
 }
 
 fn main() {
-    let processor = std::env::args().nth(1).and_then(|word| word.parse().ok()).expect("usage: churn PROCESSOR");
-    Netns::run(|namespace| serve(namespace, processor));
+    let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>().ok());
+    let processor = numbers.next().flatten().expect("usage: churn PROCESSOR [NAMESPACES]");
+    let namespaces = numbers.next().flatten().unwrap_or(1).max(1);
+    // Whatever is left behind by a thread that ends goes with its namespaces.
+    thread::spawn(move || serve(processor, namespaces)).join().expect("the load has failed");
 }
 
-fn serve(namespace: &Netns, processor: usize) {
-    let mut set = CpuSet::new();
-    set.set(processor);
-    sched_setaffinity(None, &set).expect("a processor of its own");
-    fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", TIME_WAITS.to_string()).expect("tcp_max_tw_buckets");
-    fs::write("/proc/sys/net/ipv4/ip_local_port_range", "2000 65000").expect("ip_local_port_range");
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("listen");
-    println!("{{\"pid\":{},\"netns\":{}}}", std::process::id(), namespace.inode());
-    for line in io::stdin().lines() {
-        let line = line.expect("a line");
-        let words: Vec<&str> = line.split(' ').collect();
-        let ["run", mode, seconds] = words[..] else { panic!("expected run MODE SECONDS, not {line:?}") };
-        let time = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-        run(namespace, &listener, Mode::of(mode), time);
+/// A namespace and who listens in it.
+struct Place {
+    namespace: Entered,
+    listener: TcpListener,
+}
+
+impl Place {
+    fn make() -> Self {
+        let namespace = Entered::new().expect("a network namespace");
+        fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", TIME_WAITS.to_string()).expect("tcp_max_tw_buckets");
+        fs::write("/proc/sys/net/ipv4/ip_local_port_range", "2000 65000").expect("ip_local_port_range");
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("listen");
+        Self { namespace, listener }
     }
 }
 
-fn run(namespace: &Netns, listener: &TcpListener, mode: Mode, time: Duration) {
-    let port = listener.local_addr().unwrap().port();
-    let before = namespace.counters();
+fn serve(processor: usize, namespaces: usize) {
+    let mut set = CpuSet::new();
+    set.set(processor);
+    sched_setaffinity(None, &set).expect("a processor of its own");
+    let places: Vec<Place> = (0..namespaces).map(|_| Place::make()).collect();
+    println!("{{\"pid\":{},\"netns\":{}}}", std::process::id(), places[0].namespace.inode());
+    for line in io::stdin().lines() {
+        let line = line.expect("a line");
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["run", mode, seconds, ref rest @ ..] = words[..] else {
+            panic!("expected run MODE SECONDS, not {line:?}")
+        };
+        let time = Duration::from_secs_f64(seconds.parse().expect("seconds"));
+        let used = rest.first().map_or(1, |count| count.parse().expect("a number of namespaces"));
+        run(&places[..used], Mode::of(mode), time);
+    }
+}
+
+fn run(places: &[Place], mode: Mode, time: Duration) {
+    let before: Vec<Counters> = places.iter().map(|place| place.namespace.counters()).collect();
     let start = Instant::now();
     let (mut cycles, mut bad) = (0_u64, 0_u64);
     while !cycles.is_multiple_of(STRIDE) || start.elapsed() < time {
+        let place = &places[usize::try_from(cycles).unwrap() % places.len()];
+        if places.len() > 1 {
+            place.namespace.enter();
+        }
+        let port = place.listener.local_addr().unwrap().port();
         let address = Ipv4Addr::new(127, 0, 0, 1 + u8::try_from(cycles % u64::from(ADDRESSES)).unwrap());
         let now = mode.at(cycles);
-        cycle(listener, SocketAddrV4::new(address, port), now);
+        cycle(&place.listener, SocketAddrV4::new(address, port), now);
         cycles += 1;
         bad += u64::from(now != Mode::Clean);
     }
     let seconds = start.elapsed().as_secs_f64();
-    let counted = namespace.counters().since(&before);
-    println!(
-        "{{\"cycles\":{cycles},\"bad\":{bad},\"seconds\":{seconds},\"aborts\":{},\"resets\":{}}}",
-        counted.tcp_ext("TCPAbortOnClose"),
-        counted.tcp("OutRsts")
-    );
+    let (mut aborts, mut resets) = (0, 0);
+    for (place, before) in places.iter().zip(&before) {
+        let counted = place.namespace.counters().since(before);
+        aborts += counted.tcp_ext("TCPAbortOnClose");
+        resets += counted.tcp("OutRsts");
+    }
+    println!("{{\"cycles\":{cycles},\"bad\":{bad},\"seconds\":{seconds},\"aborts\":{aborts},\"resets\":{resets}}}");
 }
 
 fn cycle(listener: &TcpListener, address: SocketAddrV4, mode: Mode) {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{lines_with, scratch, usage};
+use super::{lines_with, load::Load, scratch, usage};
 use crate::{process, workspace};
 
 /// How long a contender may take to begin, or to end.
@@ -46,20 +46,49 @@ pub(super) struct Told {
     pub(super) lost: Option<u64>,
 }
 
+/// The observer with these options.
+fn ours(observer: &Path, name: &str, arguments: Vec<String>) -> Contender {
+    Contender {
+        name: name.to_owned(),
+        program: observer.to_owned(),
+        arguments,
+        ready: "\"type\":\"started\"",
+        event: "\"cause\":",
+        ours: true,
+    }
+}
+
+/// The observer with everything that may make a difference to a connection: filters, and sizes of what it remembers.
+pub(super) fn of_scale(observer: &Path, load: &Load) -> Vec<Contender> {
+    let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
+    let (pid, netns) = (load.pid, load.netns);
+    let ports = (1..=500).map(|port| format!("--port {port} ")).collect::<String>();
+    [
+        ("everything", String::new()),
+        ("the load's namespace", format!("--netns {netns}")),
+        ("another namespace", "--netns 1".to_owned()),
+        ("the load's process", format!("--pid {pid}")),
+        (
+            "its name, and 99 others",
+            (0..99).map(|number| format!("--comm other{number} ")).collect::<String>() + "--comm churn",
+        ),
+        ("500 other ports", ports),
+        ("without churn", "--churn 0".to_owned()),
+        ("1,024 owners", "--owners 1024".to_owned()),
+        ("1,048,576 owners", "--owners 1048576".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, options)| ours(observer, name, words(options)))
+    .collect()
+}
+
 /// All contenders: the observer first, as it is by default; then without what costs; then peers. A quick run has the first
 /// one only.
 pub(super) fn all(observer: &Path, netns: u64, quick: bool) -> Vec<Contender> {
     let ours = |name: &str, more: &[&str]| {
         let words =
             ["--netns", &netns.to_string(), "--cause", "close_unread,linger_zero,data_after_close,data_after_timewait"];
-        Contender {
-            name: name.to_owned(),
-            program: observer.to_owned(),
-            arguments: words.iter().chain(more).map(|word| (*word).to_owned()).collect(),
-            ready: "\"type\":\"started\"",
-            event: "\"cause\":",
-            ours: true,
-        }
+        ours(observer, name, words.iter().chain(more).map(|word| (*word).to_owned()).collect())
     };
     let peer = |name: &str, program: &str, arguments: &[&str], ready: &'static str, event: &'static str| Contender {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The load: `tests/src/bin/churn.rs`, in a network namespace of its own.
+//! The load: `tests/src/bin/churn.rs`, in network namespaces of its own.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -14,8 +14,12 @@ pub(super) struct Load {
     child: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
-    /// Inode of its network namespace.
+    /// Its process.
+    pub(super) pid: u64,
+    /// Inode of its first network namespace.
     pub(super) netns: u64,
+    /// How many of its namespaces it uses.
+    pub(super) namespaces: usize,
 }
 
 /// One run of it.
@@ -35,19 +39,22 @@ impl Measured {
 }
 
 impl Load {
-    pub(super) fn start(program: &Path, processor: usize) -> Result<Self> {
+    /// One that has so many namespaces, and uses the first one.
+    pub(super) fn start(program: &Path, processor: usize, namespaces: usize) -> Result<Self> {
         let mut command = Command::new(program);
-        command.arg(processor.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args([processor.to_string(), namespaces.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start the load")?;
         let orders = child.stdin.take().context("a pipe")?;
         let answers = BufReader::new(child.stdout.take().context("a pipe")?);
-        let mut load = Self { child, orders, answers, netns: 0 };
-        load.netns = load.answer()?["netns"].as_u64().context("the load told no namespace")?;
+        let mut load = Self { child, orders, answers, pid: 0, netns: 0, namespaces: 1 };
+        let answer = load.answer()?;
+        load.pid = answer["pid"].as_u64().context("the load told no process")?;
+        load.netns = answer["netns"].as_u64().context("the load told no namespace")?;
         Ok(load)
     }
 
     pub(super) fn run(&mut self, mode: &str, seconds: f64) -> Result<Measured> {
-        writeln!(self.orders, "run {mode} {seconds}").context("the load has ended")?;
+        writeln!(self.orders, "run {mode} {seconds} {}", self.namespaces).context("the load has ended")?;
         let answer = self.answer()?;
         let number = |name: &str| answer[name].as_u64().with_context(|| format!("the load told no {name}"));
         Ok(Measured {

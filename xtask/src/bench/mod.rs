@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// A short run of the observer alone that fails when one event in twenty is lost, and on gross regressions of a ratio.
     #[arg(long)]
     quick: bool,
+    /// Measure instead what filters, sizes and network namespaces make of the cost of a connection.
+    #[arg(long, conflicts_with = "quick")]
+    scale: bool,
     /// Pairs of runs per contender and mode.
     #[arg(long, default_value_t = 7)]
     pairs: usize,
@@ -46,11 +49,19 @@ const LOST_ONE_IN: u64 = 20;
 /// Processor of the load; contenders go where the kernel puts them.
 const PROCESSOR: usize = 0;
 
+/// Network namespaces in use, for how much they matter.
+const NAMESPACES: [usize; 4] = [1, 10, 100, 1_000];
+
 impl Options {
+    fn wants(&self, contender: &Contender) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| contender.name.contains(part.as_str()))
+    }
+
     /// What CI can afford.
     pub(crate) fn quick() -> Self {
         Self {
             quick: true,
+            scale: false,
             pairs: 3,
             seconds: 1.0,
             modes: LEAST.iter().map(|(mode, _)| (*mode).to_owned()).collect(),
@@ -67,15 +78,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("attaching needs root: run this as root");
     }
     let [observer, churn] = artifacts::release([artifacts::OBSERVER, artifacts::CHURN])?;
-    let mut load = Load::start(&churn, PROCESSOR)?;
-    let contenders = contender::all(&observer, load.netns, options.quick);
     println!("{}\n", usage::machine());
     println!("{}", table::HEAD);
+    if options.scale {
+        return scale(&observer, &churn, options);
+    }
+    let mut load = Load::start(&churn, PROCESSOR, 1)?;
+    let contenders = contender::all(&observer, load.netns, options.quick);
     let mut failures = Vec::new();
-    for contender in &contenders {
-        if !options.only.is_empty() && !options.only.iter().any(|part| contender.name.contains(part.as_str())) {
-            continue;
-        }
+    for contender in contenders.iter().filter(|contender| options.wants(contender)) {
         if let Some(why) = contender.missing() {
             println!("| {} | not measured: {why} |", contender.name);
             continue;
@@ -99,6 +110,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if !failures.is_empty() {
         bail!("{}", failures.join("; "));
+    }
+    Ok(())
+}
+
+/// Filters and sizes, then namespaces.
+fn scale(observer: &Path, churn: &Path, options: &Options) -> Result<()> {
+    let mut load = Load::start(churn, PROCESSOR, NAMESPACES[NAMESPACES.len() - 1])?;
+    let mut contenders = contender::of_scale(observer, &load);
+    for contender in contenders.iter().filter(|contender| options.wants(contender)) {
+        for mode in &options.modes {
+            println!("{}", measure(contender, mode, &mut load, options)?);
+        }
+    }
+    let everything = &mut contenders[0];
+    for count in NAMESPACES {
+        load.namespaces = count;
+        everything.name = format!("{count} namespaces");
+        if options.wants(everything) {
+            for mode in &options.modes {
+                println!("{}", measure(everything, mode, &mut load, options)?);
+            }
+        }
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
             target: musl::TARGET,
             libraries: Vec::new(),
         },
-        None => musl::build(&options.profile)?,
+        None => tools::with_standard_library(|| musl::build(&options.profile))?,
     };
     let inputs = Inputs::gather(program)?;
     tools::fresh_folder(release::FOLDER)?;

@@ -37,15 +37,25 @@ const UNPACK_HELM: &str = include_str!("unpack_helm.py");
 /// For making packages.
 pub(crate) fn for_making() -> Result<()> {
     install(MAKING, "building the static program")?;
-    if !musl::standard_library_present()
-        && let Some((_, sources)) = SOURCES.iter().find(|(compiler, _)| setup::present(compiler, None))
-    {
-        install(sources, "building the static program")?;
-    }
     if workspace::program(CARGO_DEB.0).is_none() {
         setup::build(CARGO_DEB.0, CARGO_DEB.1, &["--no-default-features"], &[])?;
     }
     Ok(())
+}
+
+/// Does something with the standard library's sources, if the library itself is not here. They go again if they were not here
+/// before: the compiler of the kernel object would copy lines of them into it (`cargo xtask ebpf`).
+pub(crate) fn with_standard_library<T>(action: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut borrowed = Vec::new();
+    if !musl::standard_library_present()
+        && let Some((_, sources)) = SOURCES.iter().find(|(compiler, _)| setup::present(compiler, None))
+    {
+        install(sources, "building the static program")?;
+        borrowed.extend(sources.iter().map(|(package, _)| *package));
+    }
+    let done = action();
+    setup::remove(&borrowed)?;
+    done
 }
 
 /// For checking them.

@@ -21,10 +21,13 @@ use crate::{process, workspace};
 const BIN: &str = "conn-observer-ebpf";
 
 /// Compiler flags; part of the sources' hash.
-pub(super) const FLAGS: [&str; 4] = [
+pub(super) const FLAGS: [&str; 5] = [
     // Found through PATH: a path here would be a path of this machine.
     "-Clinker=bpf-linker",
     "-Clink-arg=--btf",
+    // In order means that copies which may overlap, and zeros, are left to loops over bytes, which cost the verifier and every
+    // connection.
+    "-Clink-arg=--disable-expand-memcpy-in-order",
     // bpf-linker makes BTF from debug information, and the kernel wants BTF for every function that it verifies.
     "-Cdebuginfo=2",
     "-Cpanic=abort",

@@ -58,8 +58,8 @@ fn core_sources(toolchain: &Toolchain) -> Option<PathBuf> {
 /// LLVM copies source lines that it finds into the BTF, so that the bytes depend on what else is installed.
 fn copied_lines(sources: &Path) -> String {
     format!(
-        "LLVM would copy lines of {} into the BTF: remove rust-web-src (or rust-src), which `cargo xtask dist` has \
-         installed",
+        "LLVM would copy lines of {} into the BTF: remove rust-web-src (or rust-src) as long as \
+         this takes",
         sources.display()
     )
 }

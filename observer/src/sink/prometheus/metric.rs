@@ -68,6 +68,10 @@ metrics! {
         "1, with the version of the observer."
     PLAN_INFO: Gauge "conn_observer_hook_plan_info" ["plan"]
         "1, with the hooks in force: fentry, kprobe or tracepoint."
+    HOOK_RUNS: Counter "conn_observer_hook_runs_total" ["hook"]
+        "Runs of a hook, while the kernel measures them (sysctl kernel.bpf_stats_enabled=1)."
+    HOOK_TIME: Counter "conn_observer_hook_seconds_total" ["hook"]
+        "Time that these took, on the processors of whoever made the connections."
     CPU: Counter "process_cpu_seconds_total" []
         "Processor time that the observer took, user and system."
     RESIDENT: Gauge "process_resident_memory_bytes" []

@@ -62,7 +62,7 @@ impl Page {
 }
 
 /// What the kernel side has counted, over all namespaces.
-fn of_kernel(report: &Report) -> [MetricFamily; 6] {
+fn of_kernel(report: &Report) -> [MetricFamily; 8] {
     let tally = &report.tally;
     let sum = |cause: &Cause, count: fn(&observer_ebpf::Total) -> u64| {
         let entries = tally.totals.iter().filter(|entry| entry.cause == cause.code());
@@ -76,6 +76,8 @@ fn of_kernel(report: &Report) -> [MetricFamily; 6] {
         ("malformed", report.malformed),
         ("overflow", tally.overflow),
     ];
+    // The kernel measures only when it is told to.
+    let measured = || tally.programs.iter().filter(|program| program.runs > 0);
     [
         metric::KERNEL_ACTS.family(Cause::ALL.iter().map(|cause| sum(cause, |total| total.acts))),
         metric::KERNEL_RESETS.family(Cause::ALL.iter().map(|cause| sum(cause, |total| total.resets))),
@@ -83,6 +85,8 @@ fn of_kernel(report: &Report) -> [MetricFamily; 6] {
         metric::RECEIVED.family([([], report.received as f64)]),
         metric::LOST.family(lost.map(|(place, count)| ([place.to_owned()], count as f64))),
         metric::PLAN_INFO.family([([report.plan.name().to_owned()], 1.0)]),
+        metric::HOOK_RUNS.family(measured().map(|program| ([program.hook.clone()], program.runs as f64))),
+        metric::HOOK_TIME.family(measured().map(|program| ([program.hook.clone()], program.time.as_secs_f64()))),
     ]
 }
 

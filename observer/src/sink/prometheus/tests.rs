@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 use crate::{
-    kernel::Tally,
+    kernel::{ProgramRuns, Tally},
     options::Sinks,
     plan::Plan,
     sink::Opened,
@@ -76,6 +76,24 @@ fn metrics_and_health_are_read_and_nothing_else() {
     let (head, body) = ask(sink.address, "GET /healthz");
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert!(body.starts_with("the hooks are detached"), "{body}");
+    sink.finish().unwrap();
+}
+
+#[test]
+fn runs_of_hooks_are_told_when_the_kernel_measures_them() {
+    let (mut sink, around) = start();
+    let told = |address| ask(address, "GET /metrics").1.contains("conn_observer_hook_runs");
+    assert!(!told(sink.address), "nothing is measured");
+    let hook = |name: &str, runs| ProgramRuns { hook: name.to_owned(), runs, time: Duration::from_micros(1_500) };
+    let programs = vec![hook("tp_btf/tcp_send_reset", 3), hook("tp_btf/tcp_destroy_sock", 0)];
+    let last = Report::clone(&around.vitals.last().unwrap());
+    around.vitals.report(Report { tally: Tally { programs, ..Tally::default() }, ..last });
+    let (_, body) = ask(sink.address, "GET /metrics");
+    let lines: Vec<&str> = body.lines().filter(|line| line.starts_with("conn_observer_hook_")).collect();
+    let hook = "{hook=\"tp_btf/tcp_send_reset\"}";
+    assert!(lines.contains(&&*format!("conn_observer_hook_runs_total{hook} 3")), "{lines:?}");
+    assert!(lines.contains(&&*format!("conn_observer_hook_seconds_total{hook} 0.0015")), "{lines:?}");
+    assert_eq!(lines.len(), 3, "and the plan: {lines:?}");
     sink.finish().unwrap();
 }
 

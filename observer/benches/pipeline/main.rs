@@ -1,0 +1,68 @@
+//! What one finding costs in each part of the pipeline: `cargo bench -p conn-observer`. docs/performance.md tells what it
+//! came to.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement fails by panicking")]
+
+mod sample;
+
+use std::hint::black_box;
+
+use conn_observer::{
+    clock::Clock, delivery::Delivery, event::Body, judge, kernel::Reasons, message, options::Format, render,
+    store::Recorder,
+};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Findings of a batch.
+const BATCH: u64 = 256;
+
+fn pipeline(criterion: &mut Criterion) {
+    let bytes = sample::record();
+    let (clock, reasons) = (Clock::read(), Reasons::default());
+    let mut completer = sample::completer(&bytes);
+    let decode = || sample::decoded(black_box(&bytes), clock, &reasons);
+    let complete =
+        |completer: &mut conn_observer::attribute::Completer| completer.complete(sample::batch(vec![decode()]));
+    let delivery = complete(&mut completer);
+    let event = delivery.events()[0].clone();
+    let Body::Close(finding) = &event.body else { panic!("not a close: {event:?}") };
+    let stack = finding.stack.as_ref().expect("a stack");
+    assert!(stack.user.iter().all(|frame| frame.symbol.is_some()), "symbols are part of it: {stack:?}");
+
+    criterion.bench_function("decode", |bencher| bencher.iter(decode));
+    criterion.bench_function("classify", |bencher| {
+        bencher.iter(|| (judge::severity(black_box(finding)), message::of(black_box(&event.body))));
+    });
+    criterion.bench_function("attribute", |bencher| {
+        bencher.iter_batched(decode, |one| completer.complete(sample::batch(vec![one])), BatchSize::SmallInput);
+    });
+    let mut line = Vec::new();
+    criterion.bench_function("serialise", |bencher| {
+        bencher.iter(|| {
+            line.clear();
+            render::line(Format::Json, black_box(&event), &mut line);
+        });
+    });
+    criterion.bench_function("all, to JSON", |bencher| {
+        bencher.iter(|| {
+            let delivery: Delivery = completer.complete(sample::batch(vec![decode()]));
+            delivery.json().bytes()
+        });
+    });
+
+    let events = vec![event.clone(); BATCH as usize];
+    let mut store = criterion.benchmark_group("store");
+    store.throughput(Throughput::Elements(BATCH));
+    store.bench_function("append 256", |bencher| {
+        let mut recorder = Recorder::in_memory().unwrap();
+        bencher.iter(|| recorder.append(black_box(&events)).unwrap());
+    });
+    store.finish();
+}
+
+criterion_group!(benches, pipeline);
+criterion_main!(benches);
