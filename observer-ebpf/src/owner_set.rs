@@ -26,7 +26,7 @@ pub struct Owner {
     pub born_ns: u64,
     /// `tcp_sock.data_segs_in` when the FIN was sent.
     pub segments: u32,
-    /// [`Role`].
+    /// [`crate::Role`].
     pub role: u32,
     /// [`owner_flag`] bits.
     pub flags: u32,

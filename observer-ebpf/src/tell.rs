@@ -196,8 +196,17 @@ fn counterpart(run: Run) {
     if let Some(other) = other {
         record.counterpart = other.who;
         record.counterpart_attribution = owners::attribution(other);
-    } else if let Some(who) = owners::listener_of(&scratch.mirror) {
+    } else if is_local(&scratch.mirror)
+        && let Some(who) = owners::listener_of(&scratch.mirror)
+    {
         record.counterpart = *who;
         record.counterpart_attribution = Attribution::LISTENER;
     }
+}
+
+/// The connection's own end is on this host for certain: elsewhere somebody else listens on that port.
+#[inline(always)]
+fn is_local(ends: &Endpoints) -> bool {
+    let loops = ends.local[2] == 0xffff_u32.to_be() && u32::from_be(ends.local[3]) >> 24 == 127;
+    loops || ends.local == ends.peer
 }

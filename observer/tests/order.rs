@@ -10,6 +10,7 @@ use std::{
 
 /// Modules that may name a crate; everybody else goes through them.
 const DOORS: &[(&str, &[&str])] = &[
+    ("aho_corasick::", &["hint"]),
     ("aya::", &["kernel", "observe"]), // `observe` names the type of the ring it waits for
     ("btf_rs::", &["kernel"]),
     ("clap::", &["cli"]),

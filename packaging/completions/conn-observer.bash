@@ -512,7 +512,7 @@ _conn__observer() {
             return 0
             ;;
         conn__observer__subcmd__doctor)
-            opts="-h --hooks --btf --format --help"
+            opts="-h --hooks --btf --cost --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

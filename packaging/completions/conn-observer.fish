@@ -132,6 +132,7 @@ tracepoint\t''"
 complete -c conn-observer -n "__fish_conn_observer_using_subcommand doctor" -l btf -d 'Judge the BTF file of another kernel instead of this machine' -r -F
 complete -c conn-observer -n "__fish_conn_observer_using_subcommand doctor" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'One JSON object'"
+complete -c conn-observer -n "__fish_conn_observer_using_subcommand doctor" -l cost -d 'Measure what the hooks take of a connection\'s time here, too'
 complete -c conn-observer -n "__fish_conn_observer_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conn-observer -n "__fish_conn_observer_using_subcommand report" -l store -d 'The store that `--record` writes' -r -F
 complete -c conn-observer -n "__fish_conn_observer_using_subcommand report" -l since -d 'From this time on: "2026-11-26 03:12", 03:12, -15min, today; UTC' -r

@@ -6,6 +6,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::{cell::OnceCell, sync::LazyLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use crate::{
     cause::Cause,
     event::{Attribution, Finding, Hint, Process, Role},
@@ -55,13 +59,44 @@ enum When {
 }
 
 fn entry(finding: &Finding) -> Option<&'static Entry> {
+    let names = OnceCell::new();
+    let in_stack = |wanted: &[&str]| names.get_or_init(|| NAMES.of(finding)).iter().any(|name| wanted.contains(name));
     ENTRIES.iter().find(|entry| {
-        entry.causes.contains(&finding.cause) && entry.when.iter().all(|condition| condition.holds(finding))
+        entry.causes.contains(&finding.cause) && entry.when.iter().all(|condition| condition.holds(finding, &in_stack))
     })
 }
 
+/// All that [`When::Frame`] looks for, at once: most stacks have none of it, and one by one it would take longer than all else
+/// that is found out about a finding.
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let conditions = ENTRIES.iter().flat_map(|entry| entry.when);
+    let known = conditions.filter_map(|condition| if let When::Frame(names) = condition { Some(*names) } else { None });
+    let mut names: Vec<&'static str> = known.flatten().copied().collect();
+    names.sort_unstable();
+    names.dedup();
+    // A table of some kilobytes; without one, nothing is found.
+    let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&names).ok();
+    Names { names, search }
+});
+
+struct Names {
+    names: Vec<&'static str>,
+    search: Option<AhoCorasick>,
+}
+
+impl Names {
+    /// Those in the user stack of a finding.
+    fn of(&self, finding: &Finding) -> Vec<&'static str> {
+        let Some(search) = &self.search else { return Vec::new() };
+        let frames = finding.stack.iter().flat_map(|stack| &stack.user);
+        let texts = frames.flat_map(|frame| frame.symbol.iter().chain(&frame.file));
+        let found = texts.flat_map(|text| search.find_overlapping_iter(text));
+        found.filter_map(|found| self.names.get(found.pattern().as_usize()).copied()).collect()
+    }
+}
+
 impl When {
-    fn holds(&self, finding: &Finding) -> bool {
+    fn holds(&self, finding: &Finding, in_stack: &dyn Fn(&[&str]) -> bool) -> bool {
         let of_process = |ask: &dyn Fn(&Process) -> bool| finding.process.as_ref().is_some_and(ask);
         match self {
             Self::Runtime(names) => of_process(&|process| {
@@ -71,7 +106,7 @@ impl When {
             Self::Thread(starts) => {
                 of_process(&|process| starts.iter().any(|start| process.thread.name.starts_with(start)))
             }
-            Self::Frame(names) => has_frame(finding, names),
+            Self::Frame(names) => in_stack(names),
             Self::End(role) => finding.network.as_ref().is_some_and(|network| network.role == Some(*role)),
             Self::Exiting => of_process(&|process| process.exiting == Some(true)),
             Self::Farewell => is_farewell(finding),
@@ -90,12 +125,6 @@ fn is_script(process: &Process, name: &str) -> bool {
         program.rsplit('/').next() == Some(name)
     };
     process.comm == name || process.command_args.iter().take(3).any(names)
-}
-
-fn has_frame(finding: &Finding, names: &[&str]) -> bool {
-    let frames = finding.stack.iter().flat_map(|stack| &stack.user);
-    let texts = frames.flat_map(|frame| frame.symbol.iter().chain(&frame.file));
-    texts.into_iter().any(|text| names.iter().any(|name| text.contains(name)))
 }
 
 fn is_farewell(finding: &Finding) -> bool {

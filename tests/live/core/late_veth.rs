@@ -1,13 +1,17 @@
 //! Late data with a real delay and a real way: every RST names who closed, of a thousand connections of another process.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use conn_observer_tests::act::Act;
 use conn_observer_tests::actor::Actor;
 use conn_observer_tests::crowd::{self, Crowd};
 use conn_observer_tests::event::Event;
 use conn_observer_tests::feature::Feature::{Bpf, Netem, Netns as PrivateNetns, Veth};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
+use conn_observer_tests::sock;
 use conn_observer_tests::veth::{FAR, Far};
 
 use crate::suite::{Suite, add};
@@ -27,6 +31,7 @@ pub(super) fn tests(suite: &mut Suite) {
             a_thousand_minisockets_name_the_closer,
             a_thousand_whole_sockets_name_the_closer,
             a_connection_is_told_once_however_much_comes_late,
+            whoever_listens_here_on_the_port_of_a_peer_elsewhere_is_not_the_peer,
         ]
     );
     add!(suite, "core::late_veth", [PrivateNetns, Bpf, Netem], [a_slow_way_does_not_change_that,]);
@@ -107,5 +112,23 @@ fn a_connection_is_told_once_however_much_comes_late() {
         assert!(nowhere <= 1, "{events:?}");
         assert!(events.iter().all(|event| event.is_at(&act)), "{events:?}");
         assert!(events.iter().all(|event| event.number("process.pid") == u64::from(actor.pid())), "{events:?}");
+    });
+}
+
+fn whoever_listens_here_on_the_port_of_a_peer_elsewhere_is_not_the_peer() {
+    Netns::run(|near| {
+        let far = Far::connect().expect("a far namespace");
+        let there = far.run(|_| TcpListener::bind((FAR, 0)).expect("a listener"));
+        let port = there.local_addr().unwrap().port();
+        let mut observer = Observer::within(near, &[]);
+        let _here = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the same port");
+        let client = TcpStream::connect((FAR, port)).expect("a connection");
+        let (mut server, _) = there.accept().expect("the connection");
+        server.write_all(b"unread").unwrap();
+        sock::wait_readable(&client, 6);
+        let act = Act::of(&client, 6);
+        drop(client);
+        let event = observer.expect("close_unread", &act);
+        assert!(event.at("counterpart").is_null(), "{event:?}");
     });
 }

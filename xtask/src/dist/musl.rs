@@ -105,7 +105,8 @@ fn find() -> Result<Standard> {
 /// 1. gcc links, since musl-gcc has no `-static-pie`, but with none of gcc's start files, which are glibc's;
 /// 2. musl's start files come first, its closing ones last, gcc's within them;
 /// 3. musl's libraries are found before glibc's;
-/// 4. the unwinder is gcc's, under the name that rustc has for it, with what it lacks in musl.
+/// 4. the unwinder is gcc's, under the name that rustc has for it, with what it lacks in musl;
+/// 5. what gcc makes of C may call gcc's own functions, as jemalloc's counting of bits does.
 fn debian_link() -> Result<Vec<String>> {
     let folder = workspace::target_dir().join("dist/unwinder");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -125,6 +126,7 @@ fn debian_link() -> Result<Vec<String>> {
         format!("-Zpre-link-arg={}", object.display()),
         format!("-Lnative={MUSL}"),
         format!("-Lnative={}", folder.display()),
+        format!("-Clink-arg={}", file_of_gcc("libgcc.a")?),
         format!("-Clink-arg={}", file_of_gcc("crtendS.o")?),
         format!("-Clink-arg={MUSL}/crtn.o"),
     ])

@@ -18,6 +18,7 @@ const SOURCES: [(&str, &Packages); 2] = [("rustc-web", &[("rust-web-src", None)]
 const CHECKING: &Packages = &[
     ("mmdebstrap", Some("mmdebstrap")),
     ("debian-archive-keyring", None),
+    ("cpio", Some("cpio")),
     ("lintian", Some("lintian")),
     ("skopeo", Some("skopeo")),
     ("umoci", Some("umoci")),

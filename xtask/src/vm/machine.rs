@@ -20,9 +20,6 @@ use super::{
 };
 use crate::process;
 
-/// MiB of memory. The programs unpacked in it take about 30.
-const MEMORY: &str = "512";
-
 /// Everything a guest wrote.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -37,11 +34,11 @@ pub(crate) struct Output {
 }
 
 /// Boots once and waits for the end, `limit` at most. The files of the machine live in `dir`.
-pub(crate) fn boot(kernel: &Kernel, initramfs: &[u8], dir: &Path, limit: Duration) -> Result<Output> {
+pub(crate) fn boot(kernel: &Kernel, initramfs: &[u8], dir: &Path, memory_mib: u32, limit: Duration) -> Result<Output> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     fs::write(dir.join("initramfs"), initramfs).context("cannot write the initramfs")?;
     let said = fs::File::create(dir.join("qemu")).context("cannot write QEMU's messages")?;
-    let mut command = qemu(kernel, dir)?;
+    let mut command = qemu(kernel, dir, memory_mib)?;
     command.stdin(Stdio::null()).stdout(said.try_clone().context("QEMU's messages")?).stderr(said);
     let end = wait(&mut command, limit)?;
     // A guest that died early has not made every file.
@@ -58,11 +55,12 @@ pub(crate) fn boot(kernel: &Kernel, initramfs: &[u8], dir: &Path, limit: Duratio
     Ok(output)
 }
 
-fn qemu(kernel: &Kernel, dir: &Path) -> Result<Command> {
+fn qemu(kernel: &Kernel, dir: &Path, memory_mib: u32) -> Result<Command> {
     let mut command = Command::new(kernel::tool("qemu-system-x86_64")?);
     // thread=single: with a host thread per guest CPU, one boot in a hundred dies of "Oops: int3" where the kernel
     // patches its own code (seen with QEMU 7.2).
-    command.args(["-M", "pc", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "qemu64", "-smp", "1", "-m", MEMORY]);
+    command.args(["-M", "pc", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "qemu64", "-smp", "1"]);
+    command.arg("-m").arg(memory_mib.to_string());
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     for (name, port) in [("stdout", "0xe9"), ("stderr", "0xea"), ("control", "0xeb")] {
         // QEMU's options end at a comma; a doubled one is part of the value.

@@ -46,6 +46,8 @@ use crate::{tally::Tally, workspace};
 const MODULES: [&str; 6] = ["inet_diag", "tcp_diag", "veth", "tun", "dummy", "sch_netem"];
 /// Guests at a time.
 const GUESTS: usize = 2;
+/// MiB of memory of a guest. The programs unpacked in it take about 30.
+const MEMORY_MIB: u32 = 512;
 /// What a boot may take besides its runs; usually it is two seconds.
 const BOOT: Duration = Duration::from_secs(60);
 /// Seconds for the tests of one plan: two hundred to four hundred on an idle machine, where every test starts an observer.
@@ -182,6 +184,17 @@ fn test_row(row: Row, kernel: Result<Kernel>, programs: &Programs, options: &Opt
     Booted { row, abi, verdicts }
 }
 
+/// Boots a kernel of the matrix with a root of somebody else's, which must end it; what was said on its console.
+pub(crate) fn console(kernel: &str, initramfs: &[u8], memory_mib: u32, limit: Duration) -> Result<String> {
+    let rows = matrix::rows(&[kernel.to_owned()], None)?;
+    let row = rows.first().context("no such kernel")?;
+    let kernel = Kernel::get(&cache(), row.pinned)?;
+    let dir = workspace::target_dir().join(format!("vm-console-{}", std::process::id()));
+    let output = machine::boot(&kernel, initramfs, &dir, memory_mib, limit)
+        .with_context(|| format!("booting {}", kernel.abi()))?;
+    Ok(output.console + &output.end)
+}
+
 fn boot(row: &Row, kernel: &Kernel, programs: &Programs, options: &Options) -> Result<Vec<Verdict>> {
     let (modules, missing) = modules::load(&kernel.modules(), &MODULES)?;
     for name in missing {
@@ -192,7 +205,7 @@ fn boot(row: &Row, kernel: &Kernel, programs: &Programs, options: &Options) -> R
     let runs = u32::try_from(content.runs.len()).context("too many runs")?;
     let dir = format!("vm-run-{}-{}", std::process::id(), row.to_string().replace([' ', '='], "-"));
     let dir: &Path = &workspace::target_dir().join(dir);
-    let output = machine::boot(kernel, &initramfs, dir, BOOT + content.timeout * runs)
+    let output = machine::boot(kernel, &initramfs, dir, MEMORY_MIB, BOOT + content.timeout * runs)
         .with_context(|| format!("booting {}", kernel.abi()))?;
     for complaint in verdict::complaints(&output) {
         println!("vm: WARNING: {row}: the guest {complaint}");

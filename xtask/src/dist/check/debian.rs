@@ -62,18 +62,9 @@ pub(super) fn pleases_lintian(subject: &Subject<'_>) -> Result<()> {
 
 pub(super) fn installs_and_leaves(subject: &Subject<'_>) -> Result<()> {
     let root = tools::fresh_folder("debian")?;
-    process::read(Command::new("tar").arg("-xf").arg(system()?).arg("-C").arg(&root))?;
-    let inside = |words: &[&str]| {
-        let mut command = Command::new("chroot");
-        command.arg(&root).args(words).env_clear();
-        process::read_text(
-            command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DEBIAN_FRONTEND", "noninteractive"),
-        )
-    };
-    let file = "/conn-observer.deb";
-    fs::copy(package(subject), root.join(file.trim_start_matches('/'))).context("cannot copy the .deb")?;
-    inside(&["dpkg", "--install", file])?;
-
+    process::read(Command::new("tar").arg("-xf").arg(system("minimal", DEPENDENCY)?).arg("-C").arg(&root))?;
+    install(subject, &root)?;
+    let inside = |words: &[&str]| within(&root, words);
     let version = inside(&["conn-observer", "--version"])?;
     if version != expected_version(subject.release) {
         bail!("the installed program says it is {version}");
@@ -104,15 +95,29 @@ pub(super) fn installs_and_leaves(subject: &Subject<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A fresh system as an archive, made once.
-fn system() -> Result<PathBuf> {
+/// Installs the .deb into a system.
+pub(super) fn install(subject: &Subject<'_>, root: &Path) -> Result<()> {
+    let file = "/conn-observer.deb";
+    fs::copy(package(subject), root.join(file.trim_start_matches('/'))).context("cannot copy the .deb")?;
+    within(root, &["dpkg", "--install", file]).map(drop)
+}
+
+/// What a command says inside a system.
+fn within(root: &Path, words: &[&str]) -> Result<String> {
+    let mut command = Command::new("chroot");
+    command.arg(root).args(words).env_clear();
+    process::read_text(command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// A fresh system with these packages as an archive, made once.
+pub(super) fn system(name: &str, packages: &str) -> Result<PathBuf> {
     let folder = crate::workspace::target_dir().join("dist");
-    let archive = folder.join(format!("{SUITE}.tar"));
+    let archive = folder.join(format!("{SUITE}-{name}.tar"));
     if !archive.is_file() {
-        let part = folder.join(format!("{SUITE}.part.tar"));
+        let part = folder.join(format!("{SUITE}-{name}.part.tar"));
         let mirror = Mirror::of_this_machine()?;
         let mut command = Command::new("mmdebstrap");
-        command.args(["--quiet", "--variant=minbase", &format!("--include={DEPENDENCY}"), SUITE]).arg(&part);
+        command.args(["--quiet", "--variant=minbase", &format!("--include={packages}"), SUITE]).arg(&part);
         process::read(command.arg(mirror.archive(SUITE)))?;
         rename(&part, &archive)?;
     }

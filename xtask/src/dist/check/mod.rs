@@ -6,6 +6,7 @@ mod image;
 mod kubernetes;
 mod program;
 mod sbom;
+mod service;
 mod sums;
 
 use std::{fs, path::Path};
@@ -24,7 +25,7 @@ struct Subject<'a> {
 /// A check; each name is a sentence about the packages.
 type Check = (&'static str, fn(&Subject<'_>) -> Result<()>);
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     ("the checksums are those of the packages", sums::hold),
     ("made again, every package has the same bytes", sums::are_reproduced),
     ("the program needs no library and no loader", program::is_static),
@@ -32,6 +33,10 @@ const CHECKS: [Check; 15] = [
     ("the .deb holds what the tarball holds", debian::holds_the_same),
     ("lintian finds no fault in the .deb", debian::pleases_lintian),
     ("the .deb installs on a fresh Debian, runs, and leaves with its logs", debian::installs_and_leaves),
+    (
+        "the installed service runs under systemd, reloads, and comes back when it is killed or hangs",
+        service::runs_under_systemd,
+    ),
     ("skopeo reads the image", image::is_read_by_skopeo),
     ("umoci unpacks the image, and the program runs in it", image::runs_unpacked),
     ("the image observes in a container with what the chart asks for", container::observes),
