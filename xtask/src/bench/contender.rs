@@ -15,12 +15,15 @@ use crate::{process, workspace};
 /// How long a contender may take to begin, or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What one that says nothing is given to begin.
+const SILENT_START: Duration = Duration::from_millis(200);
+
 /// Something that can be attached.
 pub(super) struct Contender {
     pub(super) name: String,
     program: PathBuf,
     arguments: Vec<String>,
-    /// Words in its output that say that it has begun.
+    /// Words in its output that say that it has begun; none when it says nothing before its first event.
     ready: &'static str,
     /// A word of each line that is an event.
     event: &'static str,
@@ -84,7 +87,8 @@ pub(super) fn of_scale(observer: &Path, load: &Load) -> Vec<Contender> {
 
 /// All contenders: the observer first, as it is by default; then without what costs; then peers. A quick run has the first
 /// one only.
-pub(super) fn all(observer: &Path, netns: u64, quick: bool) -> Vec<Contender> {
+pub(super) fn all(observer: &Path, load: &Load, quick: bool) -> Vec<Contender> {
+    let netns = load.netns;
     let ours = |name: &str, more: &[&str]| {
         let words =
             ["--netns", &netns.to_string(), "--cause", "close_unread,linger_zero,data_after_close,data_after_timewait"];
@@ -113,6 +117,14 @@ pub(super) fn all(observer: &Path, netns: u64, quick: bool) -> Vec<Contender> {
         ),
         peer("tcplife", "tcplife", &[], "PID", "127.0.0."),
         peer("tcpstates", "tcpstates", &[], "SKADDR", "->"),
+        // It tells of its own namespace, of both ends; what the closing one had not read is the load's answer.
+        peer(
+            "ss -E",
+            "nsenter",
+            &[&format!("--net={}", load.namespace_file().display()), "ss", "-E", "-t", "-n", "-O"],
+            "",
+            "UNCONN 200 ",
+        ),
     ]);
     contenders
 }
@@ -154,7 +166,11 @@ impl Contender {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        running.start = Some(begun.elapsed());
+        if self.ready.is_empty() {
+            std::thread::sleep(SILENT_START);
+        } else {
+            running.start = Some(begun.elapsed());
+        }
         Ok(running)
     }
 }

@@ -1,8 +1,10 @@
 //! The load: `tests/src/bin/churn.rs`, in network namespaces of its own.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -51,6 +53,14 @@ impl Load {
         load.pid = answer["pid"].as_u64().context("the load told no process")?;
         load.netns = answer["netns"].as_u64().context("the load told no namespace")?;
         Ok(load)
+    }
+
+    /// Its first network namespace, as a file: that of one of its threads.
+    pub(super) fn namespace_file(&self) -> PathBuf {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        let mut files = tasks.map(|task| task.path().join("ns/net"));
+        let is_it = |file: &PathBuf| fs::metadata(file).is_ok_and(|namespace| namespace.ino() == self.netns);
+        files.find(is_it).unwrap_or_else(|| PathBuf::from("/proc/self/ns/net"))
     }
 
     pub(super) fn run(&mut self, mode: &str, seconds: f64) -> Result<Measured> {

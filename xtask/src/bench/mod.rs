@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return scale(&observer, &churn, options);
     }
     let mut load = Load::start(&churn, PROCESSOR, 1)?;
-    let contenders = contender::all(&observer, load.netns, options.quick);
+    let contenders = contender::all(&observer, &load, options.quick);
     let mut failures = Vec::new();
     for contender in contenders.iter().filter(|contender| options.wants(contender)) {
         if let Some(why) = contender.missing() {
