@@ -44,7 +44,9 @@ fn the_stacks_that_are_asked_for_are_told() {
 
 fn the_kernels_stack_shows_how_a_reset_came_about() {
     Netns::run(|namespace| {
-        let mut observer = Observer::within(namespace, &["--stack", "kernel", "--stack-depth", "64"]);
+        // Guests are slow: the names of the kernel's functions may not be there within the usual time.
+        let patient = ["--stack", "kernel", "--stack-depth", "64", "--symbol-budget", "10s"];
+        let mut observer = Observer::within(namespace, &patient);
         for (cause, act) in [
             ("close_unread", abort::unread(Family::V4, Side::Client, 7)),
             ("linger_zero", abort::linger_zero(Family::V4, Side::Client)),
