@@ -17,8 +17,8 @@ const NOBODY: u32 = 65_534;
 /// Closes at a time.
 const BURST: usize = 200;
 
-/// What the second half may need beyond the first one.
-const GROWTH: u64 = 3 << 20;
+/// What the second half may need beyond the first one: fifty bytes for each of its closes would be as much.
+const GROWTH: u64 = 6 << 20;
 
 pub(super) fn tests(suite: &mut Suite) {
     add!(
