@@ -5,9 +5,11 @@
 
 use std::ffi::c_int;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io, panic, thread};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::counters::Counters;
 use crate::link::{self, check, control_socket};
@@ -31,13 +33,12 @@ impl Entered {
     /// Makes a namespace whose loopback is up, and moves the calling thread into it.
     pub fn new() -> io::Result<Self> {
         let inode = Netns::enter()?.inode;
-        Ok(Self { inode, file: fs::File::open("/proc/thread-self/ns/net")? })
+        Ok(Self { inode, file: open_own()? })
     }
 
     /// Moves the calling thread into it.
     pub fn enter(&self) {
-        // SAFETY: setns takes no pointers; only the calling thread changes its namespace.
-        check(unsafe { libc::setns(self.file.as_raw_fd(), libc::CLONE_NEWNET) }).expect("a namespace of this process");
+        enter(&self.file).expect("a namespace of this process");
     }
 
     /// The number the observer calls `network.namespace`.
@@ -123,4 +124,14 @@ impl Netns {
         check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR as _, &raw const request) })
             .expect("an address on lo");
     }
+}
+
+/// The namespace that the calling thread is in.
+pub(crate) fn open_own() -> io::Result<fs::File> {
+    fs::File::open("/proc/thread-self/ns/net")
+}
+
+/// Moves the calling thread into a namespace.
+pub(crate) fn enter(namespace: &fs::File) -> io::Result<()> {
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }

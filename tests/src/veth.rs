@@ -3,16 +3,14 @@
 
 use std::fs::File;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 use std::{io, mem};
-
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::deadline::until;
 use crate::link;
 use crate::netlink::Request;
-use crate::netns::Netns;
+use crate::netns::{Netns, enter, open_own};
 
 /// The address of the namespace that the test began in.
 pub const NEAR: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
@@ -95,12 +93,4 @@ impl Far {
         self.run(|_| wait());
         Ok(())
     }
-}
-
-fn open_own() -> io::Result<File> {
-    File::open("/proc/thread-self/ns/net")
-}
-
-fn enter(namespace: &File) -> io::Result<()> {
-    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }

@@ -5,7 +5,6 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::TcpStream,
-    thread,
     time::Duration,
 };
 
@@ -35,16 +34,10 @@ struct Load {
 
 const LOADS: [Load; 2] = [Load { name: "clean", make: clean }, Load { name: "unread", make: unread }];
 
-/// Measures with this plan, in a thread that leaves the network namespace of this process.
+/// Measures with this plan.
 pub(crate) fn run(plan: Plan, options: &Options) -> (Check, Vec<Cost>) {
     let options = options.clone();
-    let thread = thread::Builder::new().name(NAME.to_owned()).spawn(move || in_namespace(plan, &options));
-    let outcome = match thread.map(thread::JoinHandle::join) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(fault("its thread has panicked".to_owned())),
-        Err(error) => Err(fault(format!("cannot start its thread: {error}"))),
-    };
-    match outcome {
+    match netns::run(NAME, move |_| attached(plan, &options)) {
         Ok(costs) => (verdict(plan, &costs), costs),
         Err(check) => (check, Vec::new()),
     }
@@ -54,11 +47,7 @@ fn fault(error: String) -> Check {
     Check::failed(NAME, error, "please report it")
 }
 
-fn in_namespace(plan: Plan, options: &Options) -> Result<Vec<Cost>, Check> {
-    netns::enter().map_err(|error| {
-        Check::skipped(NAME, format!("no network namespace of its own can be made here: {error}"))
-            .with_remedy("it needs CAP_SYS_ADMIN and CAP_NET_ADMIN")
-    })?;
+fn attached(plan: Plan, options: &Options) -> Result<Vec<Cost>, Check> {
     let _clock = RunClock::start().map_err(|error| {
         Check::skipped(NAME, format!("the kernel does not measure its programs: {error}"))
             .with_remedy("it takes Linux 5.8 and CAP_SYS_ADMIN")

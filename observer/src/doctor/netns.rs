@@ -7,13 +7,40 @@ use std::{
         fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
         unix::fs::MetadataExt as _,
     },
+    thread,
 };
+
+use super::report::Check;
+
+/// Does something in a thread that leaves the network namespace of this process for a new one, whose inode it is given.
+///
+/// # Errors
+/// A check of this name that says what is in the way.
+pub(crate) fn run<T: Send + 'static>(
+    check: &str,
+    body: impl FnOnce(u32) -> Result<T, Check> + Send + 'static,
+) -> Result<T, Check> {
+    let name = check.to_owned();
+    let within = move || {
+        let namespace = enter().map_err(|error| {
+            Check::skipped(name, format!("no network namespace of its own can be made here: {error}"))
+                .with_remedy("it needs CAP_SYS_ADMIN and CAP_NET_ADMIN")
+        })?;
+        body(namespace)
+    };
+    let fault = |error: String| Err(Check::failed(check, error, "please report it"));
+    match thread::Builder::new().name(check.replace('_', "-")).spawn(within).map(thread::JoinHandle::join) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => fault("its thread has panicked".to_owned()),
+        Err(error) => fault(format!("cannot start its thread: {error}")),
+    }
+}
 
 /// Moves the calling thread into a new namespace, brings its loopback up, and gives the namespace's inode.
 ///
 /// # Errors
 /// When this process may not, or the kernel has no network namespaces.
-pub(crate) fn enter() -> io::Result<u32> {
+fn enter() -> io::Result<u32> {
     // SAFETY: a system call without pointers; only the calling thread changes its namespace.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
     loopback_up()?;

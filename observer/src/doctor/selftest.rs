@@ -1,7 +1,7 @@
 //! The self-test: makes every cause that plain sockets can make, in a network namespace of its own, and expects each
 //! back as a finding. All findings are there when the hooks are detached, so nothing is waited for.
 
-use std::{io, thread};
+use std::io;
 
 use super::{
     acts::ACTS,
@@ -32,27 +32,16 @@ struct Made {
     port: io::Result<u16>,
 }
 
-/// Runs the self-test with this plan, in a thread that leaves the network namespace of this process.
+/// Runs the self-test with this plan.
 pub(crate) fn run(plan: Plan, options: &Options) -> (Check, Vec<Reproduced>) {
     let options = options.clone();
-    let thread = thread::Builder::new().name("self-test".to_owned()).spawn(move || in_namespace(plan, &options));
-    let fault = |error: String| Err(Check::failed(NAME, error, "please report it"));
-    let outcome = match thread.map(thread::JoinHandle::join) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => fault("its thread has panicked".to_owned()),
-        Err(error) => fault(format!("cannot start its thread: {error}")),
-    };
-    match outcome {
+    match netns::run(NAME, move |namespace| in_namespace(namespace, plan, &options)) {
         Ok(rows) => (verdict(plan, &rows), rows.into_iter().chain(not_tried()).collect()),
         Err(check) => (check, Vec::new()),
     }
 }
 
-fn in_namespace(plan: Plan, options: &Options) -> Result<Vec<Reproduced>, Check> {
-    let namespace = netns::enter().map_err(|error| {
-        Check::skipped(NAME, format!("no network namespace of its own can be made here: {error}"))
-            .with_remedy("it needs CAP_SYS_ADMIN and CAP_NET_ADMIN")
-    })?;
+fn in_namespace(namespace: u32, plan: Plan, options: &Options) -> Result<Vec<Reproduced>, Check> {
     let filters = FilterSet {
         netns: vec![namespace],
         causes: ACTS.iter().map(|act| act.cause).collect(),
