@@ -3,12 +3,12 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
-use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Person, Role, note_flag};
+use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Role, note_flag};
 
 use crate::{
     churn, filter,
     frozen::{offset, setting},
-    notes, owners,
+    notes, owners, people,
     read::{Direct, Reader},
     scratch::{self, story},
     sock::{Sock, tcp_state},
@@ -24,7 +24,9 @@ pub(crate) fn on_connect(sk: *const c_void) {
     }
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     task::current(scratch.run());
-    notes::put(sock.key(), &Note { connector: scratch.owner.who, ..notes::BLANK });
+    if let Some(note) = notes::get_or_make(sock.key()) {
+        *note = Note { connector: people::refer(scratch.run()), ..Note::BLANK };
+    }
     scratch.release();
 }
 
@@ -42,7 +44,7 @@ pub(crate) fn on_listen(sk: *const c_void) {
     if sock.common.num() != 0 {
         let ends = sock.common.endpoints(sock.common.num());
         let key = ListenerKey { local: ends.local, netns, port: u32::from(ends.local_port) };
-        owners::listening(&key, &scratch.owner.who);
+        owners::listening(&key, &scratch.who);
     }
     scratch.release();
 }
@@ -67,42 +69,30 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
     // SAFETY: helper without arguments.
     let born_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if let Some(note) = notes::get(sock.key()) {
-        note.born_ns = born_ns;
-        if role == Role::SERVER && note.flags & note_flag::OWNED != 0 {
-            // Accepted already: with TCP Fast Open, or by a process that was quicker than the rest of the handshake.
-            return;
-        }
-        note.role = role;
-        note.flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
-    } else {
-        let flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
-        notes::put(sock.key(), &Note { born_ns, role, flags, ..notes::BLANK });
+    let Some(note) = notes::get_or_make(sock.key()) else { return };
+    note.born_ns = born_ns;
+    if role == Role::SERVER && note.flags & note_flag::OWNED != 0 {
+        // Accepted already: with TCP Fast Open, or by a process that was quicker than the rest of the handshake.
+        return;
     }
+    note.role = role;
+    note.flags = if role == Role::CLIENT { note_flag::OWNED } else { 0 };
     if !filter::netns(sock.common.netns()) {
         return;
     }
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     scratch.record.endpoints = sock.endpoints();
-    let connector = if role == Role::CLIENT { owners::connector_of(sock.key()) } else { None };
-    match connector {
-        Some(who) => {
-            remember(&mut scratch.owner, *who, born_ns, role);
-            owners::put(scratch.run(), born_ns);
-            if setting!(churn) != 0 {
-                churn::opened(scratch.run(), role);
-            }
+    owners::approach(scratch.run());
+    // Until somebody accepts it, it is its listener's.
+    if role == Role::CLIENT && note.connector.tag != 0 {
+        scratch.owner = Owner { who: note.connector, born_ns, role, ..Owner::BLANK };
+        if setting!(churn) != 0 && people::recall(scratch.run(), scratch.owner.who) {
+            scratch.who = scratch.recalled;
+            churn::opened(scratch.run(), role);
         }
-        // Whoever closed an earlier connection of these ends has nothing to do with this one. Until somebody accepts it, it is
-        // its listener's.
-        None => owners::forget(scratch.run()),
+        owners::put(scratch.run(), born_ns);
     }
     scratch.release();
-}
-
-#[inline(always)]
-fn remember(owner: &mut Owner, who: Person, born_ns: u64, role: u8) {
-    *owner = Owner { who, closed_ns: 0, born_ns, segments: 0, role: u32::from(role), flags: 0, padding: 0 };
 }
 
 /// `inet_csk_accept()` returns a connection to the running task.
@@ -119,7 +109,7 @@ pub(crate) fn on_accept<R: Reader>(sk: *const c_void) {
 /// read from an accepted connection has accepted it, or was given it.
 #[inline(always)]
 pub(crate) fn on_read(sk: *const c_void) {
-    match notes::get(sk as u64) {
+    match notes::get(Direct::key(sk)) {
         Some(note) if note.flags & note_flag::OWNED == 0 && note.role == Role::SERVER => {}
         _ => return,
     }
@@ -138,20 +128,22 @@ fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
         opens = note.flags & note_flag::OWNED == 0;
         note.flags |= note_flag::OWNED;
         (born_ns, role) = (note.born_ns, note.role);
-    } else {
-        notes::put(sock.key(), &Note { role, flags: note_flag::OWNED, ..notes::BLANK });
+    } else if let Some(note) = notes::make(sock.key()) {
+        note.role = role;
+        note.flags = note_flag::OWNED;
     }
     if !filter::netns(sock.common.netns()) {
         return;
     }
     let Some(scratch) = scratch::take_for_owner(story) else { return };
     scratch.record.endpoints = sock.endpoints();
-    remember(&mut scratch.owner, Person::NOBODY, born_ns, role);
+    owners::approach(scratch.run());
     task::current(scratch.run());
-    // SAFETY: helper without arguments.
-    owners::put(scratch.run(), unsafe { bpf_ktime_get_boot_ns() });
+    scratch.owner = Owner { who: people::refer(scratch.run()), born_ns, role, ..Owner::BLANK };
     if setting!(churn) != 0 && opens {
         churn::opened(scratch.run(), role);
     }
+    // SAFETY: helper without arguments.
+    owners::put(scratch.run(), unsafe { bpf_ktime_get_boot_ns() });
     scratch.release();
 }

@@ -18,7 +18,7 @@ use crate::{
     task,
 };
 
-/// The owner in a run's memory has a new connection, whose ends are in its record.
+/// The process in a run's memory has a new connection, whose ends are in its record.
 #[inline(always)]
 pub(crate) fn opened(run: Run, role: u8) {
     count_opened(run.0, u32::from(role));
@@ -36,7 +36,7 @@ extern "C" fn count_opened(run: u32, role: u32) -> u32 {
     0
 }
 
-/// The owner in a run's memory closes a connection, whose ends are in its record; once a connection.
+/// The process in a run's memory closes a connection, whose ends are in its record; once a connection.
 #[inline(always)]
 pub(crate) fn closed<R: Reader>(run: Run, sock: &Sock<R>, note: Option<&mut Note>, old_state: u8, flagged: bool) {
     let (Some(note), Some(scratch)) = (note, run.memory()) else { return };
@@ -73,11 +73,22 @@ extern "C" fn count_closed(run: u32) -> u32 {
     unsafe {
         add(&raw mut (*churn).closed, 1);
         add(&raw mut (*churn).lifetime_us, end.lifetime_us);
-        add(&raw mut (*churn).opened, u64::from(end.unseen));
-        add(&raw mut (*churn).flagged, u64::from(end.flagged));
-        add(&raw mut (*churn).peer_first, u64::from(end.peer_first));
-        add(&raw mut (*churn).sent_bytes, end.sent_bytes);
-        add(&raw mut (*churn).received_bytes, end.received_bytes);
+        // An addition is dearer than a test.
+        if end.unseen != 0 {
+            add(&raw mut (*churn).opened, 1);
+        }
+        if end.flagged != 0 {
+            add(&raw mut (*churn).flagged, 1);
+        }
+        if end.peer_first != 0 {
+            add(&raw mut (*churn).peer_first, 1);
+        }
+        if end.sent_bytes != 0 {
+            add(&raw mut (*churn).sent_bytes, end.sent_bytes);
+        }
+        if end.received_bytes != 0 {
+            add(&raw mut (*churn).received_bytes, end.received_bytes);
+        }
         if end.lifetime_us < SHORT_LIFE_US {
             add(&raw mut (*churn).short_lived, 1);
         }
@@ -99,7 +110,7 @@ pub(crate) fn reset(run: Run, sk: *const c_void) {
     let record = &scratch.record;
     // A kernel thread closes what a process has left to it.
     let by_kernel = record.process.flags & person_flag::KTHREAD != 0;
-    scratch.owner.who = if by_kernel { record.owner } else { record.process };
+    scratch.who = if by_kernel { record.owner } else { record.process };
     scratch.owner.closed_ns = record.time_ns;
     closed(run, &sock, notes::get(sock.key()), record.old_state, true);
 }
@@ -119,11 +130,11 @@ pub(crate) fn ended<R: Reader>(story: u32, sock: &Sock<R>) {
     scratch.release();
 }
 
-/// The counters of the owner in `scratch` and the peer of its record, made on first use; None when they are not asked
+/// The counters of the process in `scratch` and the peer of its record, made on first use; None when they are not asked
 /// for, or there is no room.
 #[inline(always)]
 fn counter(scratch: &mut Scratch, role: u8) -> Option<*mut Churn> {
-    let who = &scratch.owner.who;
+    let who = &scratch.who;
     if !filter::observes(who) || !filter::connection(&scratch.record.endpoints) {
         return None;
     }
@@ -131,7 +142,7 @@ fn counter(scratch: &mut Scratch, role: u8) -> Option<*mut Churn> {
     let mut found = CHURN.get_ptr_mut(&scratch.pair);
     if found.is_none() {
         // All else stays zero, as the map was made.
-        scratch.churn.who = scratch.owner.who;
+        scratch.churn.who = scratch.who;
         // BPF_NOEXIST: two CPUs may come here at once, and the second must not wipe the first one's count.
         let _ = CHURN.insert(&scratch.pair, &scratch.churn, 1);
         found = CHURN.get_ptr_mut(&scratch.pair);

@@ -71,7 +71,11 @@ pub(crate) fn count_clean<R: Reader>(
     match note.as_deref_mut() {
         Some(note) if note.flags & note_flag::COUNTED != 0 => return,
         Some(note) => note.flags |= note_flag::COUNTED,
-        None => notes::put(sock.key(), &Note { flags: note_flag::COUNTED, ..notes::BLANK }),
+        None => {
+            if let Some(note) = notes::make(sock.key()) {
+                note.flags = note_flag::COUNTED;
+            }
+        }
     }
     report::clean_close(ctx, story, sock, note.as_deref(), old_state);
 }
@@ -80,12 +84,10 @@ pub(crate) fn count_clean<R: Reader>(
 #[inline(always)]
 pub(crate) fn begin(key: u64, old_state: u8, candidates: u8) {
     let closer = bpf_get_current_pid_tgid();
-    if let Some(note) = notes::get(key) {
+    if let Some(note) = notes::get_or_make(key) {
         note.closer = closer;
         note.old_state = old_state;
         note.candidates = candidates;
-    } else {
-        notes::put(key, &Note { closer, old_state, candidates, ..notes::BLANK });
     }
 }
 
@@ -117,9 +119,7 @@ pub(crate) fn on_destroy(ctx: &BtfTracePointContext, sk: *const c_void) {
             count::act(sock.common.netns(), Cause::LINGER_ZERO);
         }
     }
-    if note.is_some() || setting!(close_hook) == 0 {
-        notes::forget(sock.key());
-    }
+    notes::forget(sock.key());
 }
 
 #[inline(always)]

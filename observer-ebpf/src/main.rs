@@ -35,6 +35,8 @@ mod notes;
 #[cfg(target_arch = "bpf")]
 mod owners;
 #[cfg(target_arch = "bpf")]
+mod people;
+#[cfg(target_arch = "bpf")]
 mod process;
 #[cfg(target_arch = "bpf")]
 mod read;
@@ -49,6 +51,8 @@ mod scratch;
 #[cfg(target_arch = "bpf")]
 mod segment;
 #[cfg(target_arch = "bpf")]
+mod sets;
+#[cfg(target_arch = "bpf")]
 mod sock;
 #[cfg(target_arch = "bpf")]
 mod state;
@@ -58,6 +62,8 @@ mod submit;
 mod task;
 #[cfg(target_arch = "bpf")]
 mod tell;
+#[cfg(target_arch = "bpf")]
+mod verifier;
 
 #[cfg(target_arch = "bpf")]
 mod entry {

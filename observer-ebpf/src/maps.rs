@@ -5,8 +5,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use observer_ebpf::{
-    Churn, DNS_RING_BYTES, ListenerKey, Note, OwnerSet, Pair, Person, SELECTION_SLOTS, STAT_SLOTS, Selection, Total,
-    TotalKey,
+    Churn, DNS_RING_BYTES, ListenerKey, NOTE_SETS, NoteSet, OwnerSet, Pair, Person, PersonSet, SELECTION_SLOTS,
+    STAT_SLOTS, Selection, Total, TotalKey,
 };
 
 /// Findings on their way to user space; sized by `--ring-size`.
@@ -34,15 +34,19 @@ pub(crate) static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(STAT_S
 
 /// What is remembered of live sockets, by address.
 #[map]
-pub(crate) static NOTES: LruHashMap<u64, Note> = LruHashMap::with_max_entries(65_536, 0);
+pub(crate) static NOTES: Array<NoteSet> = Array::with_max_entries(NOTE_SETS, MAPPABLE);
 
-/// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h` (5.5).
+/// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h` (5.5): its first value begins a page, hence a line of the processor's cache.
 const MAPPABLE: u32 = 1 << 10;
 
 /// Who holds or held which connection; sized by `--owners`. User space seeds it, in memory that it shares: by a system call
 /// it could only write whole sets.
 #[map]
 pub(crate) static OWNERS: Array<OwnerSet> = Array::with_max_entries(4_096, MAPPABLE);
+
+/// Who those owners are; sized and seeded as they are.
+#[map]
+pub(crate) static PEOPLE: Array<PersonSet> = Array::with_max_entries(8_192, MAPPABLE);
 
 /// Who listens on which port. User space seeds it.
 #[map]

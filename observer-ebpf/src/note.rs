@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::COMM_LEN;
+use crate::{COMM_LEN, person_set::PersonRef};
 
 /// Which end of the connection a socket is.
 pub struct Role;
@@ -64,7 +64,21 @@ pub struct Note {
     /// Keeps the size a multiple of eight.
     pub padding: u32,
     /// Who connects it: while it does, its ends are not complete, and it has no [`crate::Owner`].
-    pub connector: Person,
+    pub connector: PersonRef,
+}
+
+impl Note {
+    /// Nothing known yet.
+    pub const BLANK: Self = Self {
+        born_ns: 0,
+        closer: 0,
+        old_state: 0,
+        role: Role::UNKNOWN,
+        candidates: 0,
+        flags: 0,
+        padding: 0,
+        connector: PersonRef::NOBODY,
+    };
 }
 
 /// Length of [`Endpoints`] in bytes.
@@ -149,4 +163,4 @@ pub struct ListenerKey {
     pub port: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 88 && size_of::<Person>() == 64);
+const _: () = assert!(size_of::<Note>() == 32 && size_of::<Person>() == 64);

@@ -4,12 +4,16 @@
 //! Here a new connection takes the place that can be spared best in its set: an empty one, else that of the connection
 //! that has been closed longest, else that of the oldest one. Connections that live long are not driven out by many short ones.
 //!
+//! A connection is known by its set, by a tag of 31 bits and by a check of 32, all made of its ends: the ends themselves would be
+//! twice as many lines of the processor's cache, and waiting for those was most of what remembering a connection cost. That a
+//! connection is taken for another one happens less than once in 2^60 look-ups.
+//!
 //! Nobody locks a set. A place is taken back, filled and given its tag, in this order; what two writers have made of a place
-//! together is told from what one of them has by [`OwnerSlot::check`], and counts as nothing.
+//! together is told from what one of them has by [`Owner::check`], and counts as nothing.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::note::{Endpoints, Person};
+use crate::{note::Endpoints, person_set::PersonRef};
 
 /// Connections of a set.
 pub const WAYS: usize = 8;
@@ -18,42 +22,51 @@ pub const WAYS: usize = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 pub struct Owner {
-    /// Who.
-    pub who: Person,
+    /// Who, in the table of people.
+    pub who: PersonRef,
     /// When that process closed its end, ns of CLOCK_BOOTTIME; 0 while it has not.
     pub closed_ns: u64,
     /// When the connection was established, likewise; 0 when not seen.
     pub born_ns: u64,
-    /// `tcp_sock.data_segs_in` when the FIN was sent.
-    pub segments: u32,
+    /// [`check`] of the connection and the process.
+    pub check: u32,
+    /// The lower half of `tcp_sock.data_segs_in` when the FIN was sent.
+    pub segments: u16,
     /// [`crate::Role`].
-    pub role: u32,
+    pub role: u8,
     /// [`owner_flag`] bits.
-    pub flags: u32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
+    pub flags: u8,
+}
+
+impl Owner {
+    /// Nobody's.
+    pub const BLANK: Self =
+        Self { who: PersonRef::NOBODY, closed_ns: 0, born_ns: 0, check: 0, segments: 0, role: 0, flags: 0 };
+
+    /// It is of an earlier connection of the same ends than the one established then (0 when not seen): until somebody accepts
+    /// that one, nobody has written over it.
+    #[inline(always)]
+    #[must_use]
+    pub fn precedes(&self, born_ns: u64) -> bool {
+        self.ended_before(born_ns) || self.born_ns != 0 && self.born_ns < born_ns
+    }
+
+    /// It was closed before that time.
+    #[inline(always)]
+    #[must_use]
+    pub fn ended_before(&self, time_ns: u64) -> bool {
+        self.closed_ns != 0 && self.closed_ns < time_ns
+    }
 }
 
 /// Bits of [`Owner::flags`].
 pub mod owner_flag {
     /// The connection ended with a RST, which was told.
-    pub const RESET: u32 = 1;
+    pub const RESET: u8 = 1;
     /// A RST to a segment that came too late was told.
-    pub const TOLD: u32 = 1 << 1;
+    pub const TOLD: u8 = 1 << 1;
     /// Segments waited for the socket's lock when the FIN was sent.
-    pub const BACKLOG: u32 = 1 << 2;
-}
-
-/// A place of a set.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
-pub struct OwnerSlot {
-    /// The connection.
-    pub ends: Endpoints,
-    /// [`check`] of the connection and the process.
-    pub check: u64,
-    /// Its owner.
-    pub owner: Owner,
+    pub const BACKLOG: u8 = 1 << 2;
 }
 
 /// A set. Zeros are an empty one.
@@ -65,10 +78,10 @@ pub struct OwnerSet {
     /// [`age`] of each; the lowest is spared best. 0 where there is none.
     pub ages: [u32; WAYS],
     /// The places.
-    pub slots: [OwnerSlot; WAYS],
+    pub owners: [Owner; WAYS],
 }
 
-const _: () = assert!(size_of::<Owner>() == 96 && size_of::<OwnerSlot>() == 144 && size_of::<OwnerSet>() == 1_216);
+const _: () = assert!(size_of::<Owner>() == 32 && size_of::<OwnerSet>() == 320);
 
 /// The words of a connection.
 #[inline(always)]
@@ -88,11 +101,17 @@ fn words_of(ends: &Endpoints) -> [u64; 5] {
 #[inline(always)]
 #[must_use]
 pub fn hash(ends: &Endpoints, seed: u32) -> u64 {
-    // A product carries what differs upwards only, and the shift brings it down again: so the ports, which differ most, stand
-    // in the lower half of the last word. The multiplier is that of Knuth's MMIX generator, whose bits are well mixed.
+    mix(&words_of(ends), seed)
+}
+
+/// Hash of words, of which those that differ most had better be the last, and in the lower half of their word.
+#[inline(always)]
+pub(crate) fn mix(words: &[u64], seed: u32) -> u64 {
+    // A product carries what differs upwards only, and the shift brings it down again. The multiplier is that of Knuth's MMIX
+    // generator, whose bits are well mixed.
     const FACTOR: u64 = 6_364_136_223_846_793_005;
     let mut hash = seed as u64 | 1 << 32;
-    for word in words_of(ends) {
+    for word in words {
         hash = (hash ^ word).wrapping_mul(FACTOR);
         hash ^= hash >> 32;
     }
@@ -106,19 +125,16 @@ pub fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
 
-/// What only one writer makes of a connection and a process: neither half of it comes from another.
+/// What only one writer makes of a connection and a process. It does not go with the [`hash`]: whoever can choose addresses so
+/// that two connections have the same hash, whatever the seed, has another check for each.
 #[inline(always)]
 #[must_use]
-pub fn check(ends: &Endpoints, who: &Person) -> u64 {
-    let pair = |high: u32, low: u32| (high as u64) << 32 | low as u64;
+pub fn check(ends: &Endpoints, who: PersonRef) -> u32 {
     let [first, second, third, fourth, fifth] = words_of(ends);
-    let ends = first ^ second ^ third ^ fourth ^ fifth;
-    let names = pair(who.comm[0], who.comm[1])
-        ^ pair(who.comm[2], who.comm[3]).rotate_left(1)
-        ^ pair(who.thread[0], who.thread[1]).rotate_left(2)
-        ^ pair(who.thread[2], who.thread[3]).rotate_left(3);
+    let ends = first.rotate_left(7) ^ second.rotate_left(18) ^ third.rotate_left(29) ^ fourth.rotate_left(40) ^ fifth;
+    let all = ends ^ who.number();
     // Zeros are nobody's.
-    !(ends ^ names ^ who.cgroup_id ^ who.start_ns ^ pair(who.tgid, who.pid) ^ pair(who.uid, who.flags))
+    !((all >> 32) as u32 ^ all as u32)
 }
 
 /// How long a connection should be kept, compared with others: open ones before closed ones, younger ones before older ones.
@@ -162,34 +178,38 @@ mod tests {
 
     #[test]
     fn each_field_makes_another_hash_and_another_check() {
-        let nobody = Person::NOBODY;
         let known = ends(5);
-        let mut others = [known; 5];
+        let mut others = [known; 7];
         others[0].local[3] ^= 1;
         others[1].peer[0] ^= 1;
         others[2].local_port ^= 1;
         others[3].peer_port ^= 1;
         others[4].netns ^= 1;
+        // Two words that differ so have the same hash, whatever the seed.
+        others[5].peer[0] ^= 1 << 31;
+        others[5].peer[2] ^= 1 << 31;
+        others[5].peer[3] ^= 1 << 31;
+        others[6].local[2] ^= 1 << 31;
+        others[6].peer[0] ^= 1 << 31;
+        others[6].peer[1] ^= 1 << 31;
         for other in others {
-            assert_ne!((hash(&other, 7), check(&other, &nobody)), (hash(&known, 7), check(&known, &nobody)));
-            assert_ne!(hash(&other, 7), hash(&known, 7), "{other:?}");
-            assert_ne!(check(&other, &nobody), check(&known, &nobody), "{other:?}");
+            assert_ne!(check(&other, PersonRef::NOBODY), check(&known, PersonRef::NOBODY), "{other:?}");
         }
+        for other in &others[..5] {
+            assert_ne!(hash(other, 7), hash(&known, 7), "{other:?}");
+        }
+        assert_eq!(hash(&others[5], 7), hash(&known, 7), "what the check is for");
     }
 
     #[test]
     fn half_of_one_and_half_of_another_is_neither() {
-        let one = Person { start_ns: 1 << 40, tgid: 7, pid: 8, uid: 9, comm: [1; 4], thread: [2; 4], ..Person::NOBODY };
-        let other = Person { start_ns: 3 << 38, tgid: 70, pid: 81, uid: 0, comm: [5; 4], thread: [6; 4], ..one };
-        let checks = [check(&ends(1), &one), check(&ends(2), &other)];
+        let (one, other) = (PersonRef { place: 7, tag: 0x0100_0001 }, PersonRef { place: 81, tag: 0x0450_0003 });
+        let checks = [check(&ends(1), one), check(&ends(2), other)];
         let mixed = [
-            check(&ends(1), &other),
-            check(&ends(2), &one),
-            check(&ends(1), &Person { comm: other.comm, thread: other.thread, ..one }),
-            check(&ends(1), &Person { thread: other.thread, ..one }),
-            check(&ends(2), &Person { comm: one.comm, thread: one.thread, ..other }),
-            check(&ends(2), &Person { start_ns: one.start_ns, ..other }),
-            check(&ends(2), &Person { start_ns: one.start_ns, tgid: one.tgid, pid: one.pid, ..other }),
+            check(&ends(1), other),
+            check(&ends(2), one),
+            check(&ends(1), PersonRef { place: one.place, ..other }),
+            check(&ends(2), PersonRef { place: other.place, ..one }),
         ];
         assert!(mixed.iter().all(|mixed| !checks.contains(mixed)), "{checks:?} {mixed:?}");
     }
@@ -203,9 +223,26 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_connection_is_told_from_this_one() {
+        let owner = |born_ns, closed_ns| Owner { born_ns, closed_ns, ..Owner::BLANK };
+        for (owner, born_ns, precedes) in [
+            (owner(5, 0), 5, false),
+            (owner(5, 9), 5, false),
+            (owner(5, 0), 7, true),
+            (owner(5, 6), 7, true),
+            (owner(0, 6), 7, true),
+            (owner(0, 8), 7, false),
+            (owner(0, 0), 7, false),
+            (owner(5, 6), 0, false),
+        ] {
+            assert_eq!(owner.precedes(born_ns), precedes, "{owner:?} {born_ns}");
+        }
+    }
+
+    #[test]
     fn an_empty_place_is_nobodys() {
-        let slot = OwnerSet::new_zeroed().slots[0];
-        assert_ne!(slot.check, check(&slot.ends, &slot.owner.who));
-        assert_ne!(tag(hash(&slot.ends, 0)), 0);
+        let set = OwnerSet::new_zeroed();
+        assert_ne!(set.owners[0].check, check(&Endpoints::new_zeroed(), PersonRef::NOBODY));
+        assert_ne!(tag(0), set.tags[0]);
     }
 }

@@ -1,29 +1,27 @@
 //! Who holds or held a connection, by its two ends: what happens to it in a softirq is that process's story, never the
 //! interrupted task's.
 
-use core::{
-    arch::asm,
-    ptr::{read_volatile, write_volatile},
-};
+use core::ptr::{read_volatile, write_volatile};
 
 use observer_ebpf::{
-    Attribution, Endpoints, ListenerKey, Owner, OwnerSet, OwnerSlot, Person, Stat, WAYS, age, check, hash, tag,
+    Attribution, Endpoints, ListenerKey, Owner, OwnerSet, Person, PersonRef, Stat, WAYS, age, check, hash, tag,
 };
 
 use crate::{
     count::stat,
     frozen::setting,
     maps::{LISTENERS, OWNERS, UNACCEPTED},
-    notes,
     scratch::Run,
+    sets::position,
     sock::mapped,
+    verifier::opaque,
 };
 
 /// Where the owner of a connection is kept.
 pub(crate) struct Place {
     tag: *mut u32,
     age: *mut u32,
-    slot: *mut OwnerSlot,
+    owner: *mut Owner,
 }
 
 impl Place {
@@ -32,16 +30,24 @@ impl Place {
     pub(crate) fn owner(&self) -> &'static mut Owner {
         // SAFETY: in a value of the map; plain words without meaning to the language. A reader that meets a rewrite sees some
         // words of another owner: see `observer_ebpf::OwnerSet`.
-        unsafe { &mut (*self.slot).owner }
+        unsafe { &mut *self.owner }
     }
 
     /// Somebody else is the owner.
     #[inline(always)]
-    pub(crate) fn belongs_to(&self, who: &Person) {
+    pub(crate) fn belongs_to(&self, who: PersonRef, ends: &Endpoints) {
+        let owner = self.owner();
+        owner.who = who;
+        owner.check = check(ends, who);
+    }
+
+    /// Nobody's any more.
+    #[inline(always)]
+    pub(crate) fn forget(&self) {
         // SAFETY: as above.
         unsafe {
-            (*self.slot).owner.who = *who;
-            (*self.slot).check = check(&(*self.slot).ends, who);
+            write_volatile(self.tag, 0);
+            self.age.write(0);
         }
     }
 
@@ -51,21 +57,6 @@ impl Place {
         // SAFETY: as above.
         unsafe { self.age.write(age(now_ns, false)) };
     }
-}
-
-/// One bit for each place of a set that has this tag.
-///
-/// # Safety
-/// The set is a value of the map.
-#[inline(always)]
-unsafe fn tagged(set: *const OwnerSet, tag: u32) -> u64 {
-    let mut found = 0;
-    for way in 0..WAYS {
-        // SAFETY: as the caller promises.
-        let differs = opaque(u64::from(unsafe { read_volatile(&raw const (*set).tags[way]) } ^ tag));
-        found |= (differs.wrapping_sub(1) >> 63) << way;
-    }
-    found
 }
 
 /// The place that can be spared best.
@@ -86,16 +77,6 @@ unsafe fn spared(set: *const OwnerSet) -> u64 {
     least as u64
 }
 
-/// Hides a number from LLVM, which would make a branch of what is computed from it: the verifier walks each way of a branch,
-/// and two hundred ways of eight.
-#[inline(always)]
-fn opaque(mut value: u64) -> u64 {
-    // An instruction, since the kernel refuses line information without one.
-    // SAFETY: a number onto itself.
-    unsafe { asm!("{value} = {value}", value = inout(reg) value, options(pure, nomem, nostack, preserves_flags)) };
-    value
-}
-
 /// A place of a set.
 ///
 /// # Safety
@@ -108,7 +89,7 @@ unsafe fn place(set: *mut OwnerSet, way: u64) -> Place {
         Place {
             tag: (&raw mut (*set).tags).cast::<u32>().add(way),
             age: (&raw mut (*set).ages).cast::<u32>().add(way),
-            slot: (&raw mut (*set).slots).cast::<OwnerSlot>().add(way),
+            owner: (&raw mut (*set).owners).cast::<Owner>().add(way),
         }
     }
 }
@@ -162,37 +143,42 @@ extern "C" fn find_owner(run: u32, which: u32) -> u32 {
     let Some(scratch) = Run(run).memory() else { return Found::NOBODY.0 };
     let ends = if which == Ends::Mirror as u32 { &scratch.mirror } else { &scratch.record.endpoints };
     let hash = hash(ends, setting!(owner_seed));
-    let (index, tag) = (hash as u32 & setting!(owner_mask), tag(hash));
+    let index = hash as u32 & setting!(owner_mask);
     let Some(set) = OWNERS.get_ptr_mut(index) else { return Found::NOBODY.0 };
     // SAFETY: from a lookup.
-    let found = unsafe { tagged(set, tag) };
-    if found == 0 {
+    let way = unsafe { position(&raw const (*set).tags, tag(hash)) };
+    if way == WAYS as u64 {
         return Found::NOBODY.0; // without a look at any place, which is seldom in the processor's cache
     }
     // SAFETY: from a lookup.
-    let (way, differs) = unsafe {
-        let way = opaque(u64::from((found as u32).trailing_zeros())) & (WAYS as u64 - 1);
-        let slot = place(set, way).slot;
-        (way, differ(&(*slot).ends, ends) | ((*slot).check ^ check(&(*slot).ends, &(*slot).owner.who)))
-    };
-    if differs == 0 { index * WAYS as u32 + way as u32 } else { Found::NOBODY.0 }
-}
-
-/// 0 for the same ends.
-#[inline(always)]
-fn differ(one: &Endpoints, other: &Endpoints) -> u64 {
-    let ports = (one.local_port ^ other.local_port) | (one.peer_port ^ other.peer_port);
-    let mut all = u32::from(ports) | (one.netns ^ other.netns);
-    for word in 0..4 {
-        all |= (one.local[word] ^ other.local[word]) | (one.peer[word] ^ other.peer[word]);
-    }
-    u64::from(all)
+    let owner = unsafe { &*place(set, way).owner };
+    if owner.check == check(ends, owner.who) { index * WAYS as u32 + way as u32 } else { Found::NOBODY.0 }
 }
 
 /// Whoever owns a connection, or closed it.
 #[inline(always)]
 pub(crate) fn of(run: Run, ends: Ends) -> Option<&'static mut Owner> {
     place_of(run, ends).map(|place| place.owner())
+}
+
+/// Finds out where the owner of the connection in a run's record is to be kept, and asks for that memory: it is seldom in the
+/// processor's cache, and by the time it is wanted it has come. Before [`put`], and well before it.
+#[inline(always)]
+pub(crate) fn approach(run: Run) {
+    approach_owner(run.0);
+}
+
+/// [`approach`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn approach_owner(run: u32) -> u32 {
+    let Some(scratch) = Run(run).memory() else { return 0 };
+    scratch.hash = hash(&scratch.record.endpoints, setting!(owner_seed));
+    if let Some(set) = OWNERS.get_ptr_mut(scratch.hash as u32 & setting!(owner_mask)) {
+        // SAFETY: from a lookup. Nobody waits for what is read.
+        let _ = unsafe { read_volatile((&raw const (*set).tags).cast::<u32>()) };
+    }
+    0
 }
 
 /// Remembers the owner in a run's memory as that of the connection in its record, in the place of an earlier one of the same
@@ -207,47 +193,27 @@ pub(crate) fn put(run: Run, now_ns: u64) {
 #[inline(never)]
 extern "C" fn put_owner(run: u32, now_ns: u64) -> u32 {
     let Some(scratch) = Run(run).memory() else { return 0 };
-    let (ends, owner) = (&scratch.record.endpoints, &scratch.owner);
-    let hash = hash(ends, setting!(owner_seed));
+    let (ends, owner) = (&scratch.record.endpoints, &mut scratch.owner);
+    owner.check = check(ends, owner.who);
+    let hash = scratch.hash;
     let tag = tag(hash);
     let Some(set) = OWNERS.get_ptr_mut(hash as u32 & setting!(owner_mask)) else { return 0 };
     // SAFETY: from a lookup.
     unsafe {
-        let found = tagged(set, tag);
-        let place = place(set, if found != 0 { u64::from((found as u32).trailing_zeros()) } else { spared(set) });
+        let way = position(&raw const (*set).tags, tag);
+        let place = place(set, if way != WAYS as u64 { way } else { spared(set) });
         write_volatile(place.tag, 0);
-        (*place.slot).ends = *ends;
-        (*place.slot).owner = *owner;
-        (*place.slot).check = check(ends, &owner.who);
+        *place.owner = *owner;
         place.age.write(age(now_ns, owner.closed_ns == 0));
         write_volatile(place.tag, tag);
     }
     0
 }
 
-/// The ends in a run's record belong to another connection now.
-#[inline(always)]
-pub(crate) fn forget(run: Run) {
-    if let Some(place) = place_of(run, Ends::Record) {
-        // SAFETY: in a value of the map.
-        unsafe {
-            write_volatile(place.tag, 0);
-            place.age.write(0);
-        }
-    }
-}
-
 /// What an entry says of its process.
 #[inline(always)]
 pub(crate) fn attribution(owner: &Owner) -> u8 {
     if owner.closed_ns != 0 { Attribution::CLOSER } else { Attribution::OWNER }
-}
-
-/// Who connects this socket.
-#[inline(always)]
-pub(crate) fn connector_of(key: u64) -> Option<&'static Person> {
-    let who = &notes::get(key)?.connector;
-    if who.tgid == 0 { None } else { Some(who) }
 }
 
 /// Remembers who listens on a port.

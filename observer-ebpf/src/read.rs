@@ -1,9 +1,38 @@
 //! Two ways to read kernel memory with an offset from BTF. Both serve the same code, so that a close means the
 //! same whichever hook saw it.
 
-use core::{ffi::c_void, ptr::read_volatile};
+use core::{
+    arch::asm,
+    ffi::c_void,
+    ptr::{read_volatile, write_volatile},
+};
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
+use aya_ebpf::{
+    helpers::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock},
+    macros::map,
+    maps::Array,
+};
+
+use crate::frozen::layout;
+
+/// The address of the layout, as a number.
+#[map]
+static BASE: Array<u64> = Array::with_max_entries(1, 0);
+
+/// One instruction, whatever LLVM would make of it: of addresses the verifier allows a difference and nothing else.
+#[inline(always)]
+fn distance(mut address: u64, base: u64) -> u64 {
+    // SAFETY: of numbers.
+    unsafe {
+        asm!(
+            "{address} -= {base}",
+            address = inout(reg) address,
+            base = in(reg) base,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    address
+}
 
 /// A way to read kernel memory.
 pub(crate) trait Reader {
@@ -18,6 +47,10 @@ pub(crate) trait Reader {
     /// # Safety
     /// As for [`Reader::load`].
     unsafe fn tcp_sock(sk: *const c_void) -> *const c_void;
+
+    /// A number that is the socket's alone, the same whichever reader tells it: the distance from the address of the layout,
+    /// since the verifier lets nobody reckon with the address of a socket, nor hand it to a global function.
+    fn key(sk: *const c_void) -> u64;
 }
 
 /// Plain loads through BTF-typed pointers, as fentry and tp_btf programs may make; the verifier checks type and
@@ -38,6 +71,11 @@ impl Reader for Direct {
         // SAFETY: a helper call on a socket pointer.
         unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()).cast_const().cast() }
     }
+
+    #[inline(always)]
+    fn key(sk: *const c_void) -> u64 {
+        distance(sk as u64, layout() as u64)
+    }
 }
 
 /// `bpf_probe_read_kernel`, for kprobes: their arguments are bare numbers.
@@ -53,5 +91,17 @@ impl Reader for Probe {
     #[inline(always)]
     unsafe fn tcp_sock(sk: *const c_void) -> *const c_void {
         sk // `__tcp_close` is called for TCP sockets only.
+    }
+
+    #[inline(always)]
+    fn key(sk: *const c_void) -> u64 {
+        // A bare number, from which no address can be taken away: so that of the layout becomes one, too, by way of a map.
+        let Some(base) = BASE.get_ptr_mut(0) else { return 0 };
+        // SAFETY: from a lookup; whoever writes it writes the same.
+        let base = unsafe {
+            write_volatile(base, layout() as u64);
+            read_volatile(base)
+        };
+        distance(sk as u64, base)
     }
 }

@@ -42,7 +42,7 @@ fn is_local(run: Run, sock: &Sock<Direct>, state: u8) -> bool {
     // Nobody remembered: the RST that follows a local decision is told in any case, and a received one only hits
     // what was closed here.
     owners::of(run, Ends::Record)
-        .is_none_or(|owner| segments != owner.segments || owner.flags & owner_flag::BACKLOG != 0)
+        .is_none_or(|owner| segments as u16 != owner.segments || owner.flags & owner_flag::BACKLOG != 0)
 }
 
 #[inline(always)]

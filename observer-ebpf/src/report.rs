@@ -1,12 +1,13 @@
 //! What the programs report of a socket: a finding, an orderly close, a closer to be remembered.
 
 use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_boot_ns};
-use observer_ebpf::{Cause, Note, Record, owner_flag, person_flag, present, record_flag};
+use observer_ebpf::{Cause, Note, Owner, Record, owner_flag, person_flag, present, record_flag};
 
 use crate::{
     churn, count, filter,
     frozen::{offset, setting},
     owners::{self, Ends},
+    people,
     read::Reader,
     scratch::{self, Run},
     sock::{Sock, tcp_state},
@@ -98,16 +99,14 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&mut 
     }
     let Some(scratch) = scratch::take_for_owner(story) else { return };
     scratch.record.endpoints = sock.endpoints();
+    owners::approach(scratch.run());
     let owner = &mut scratch.owner;
-    owner.born_ns = 0;
-    owner.role = 0;
+    *owner = Owner::BLANK;
     if let Some(note) = note.as_deref() {
         owner.born_ns = note.born_ns;
-        owner.role = u32::from(note.role);
+        owner.role = note.role;
     }
-    owner.flags = 0;
-    owner.padding = 0;
-    owner.segments = sock.tcp_field(offset!(data_segs_in)).unwrap_or(0);
+    owner.segments = sock.tcp_field::<u32>(offset!(data_segs_in)).unwrap_or(0) as u16;
     // SAFETY: helper without arguments.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
     // At its entry a close has not shut anything down yet.
@@ -116,7 +115,7 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&mut 
         owner.flags = owner_flag::BACKLOG;
     }
     task::current(scratch.run());
-    if scratch.owner.who.flags & person_flag::KTHREAD != 0
+    if scratch.who.flags & person_flag::KTHREAD != 0
         && let Some(place) = owners::place_of(scratch.run(), Ends::Record)
     {
         // A kernel thread closes what a process has left to it: io_uring, sockets in flight over unix sockets.
@@ -125,8 +124,11 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&mut 
         known.closed_ns = scratch.owner.closed_ns;
         known.segments = scratch.owner.segments;
         known.flags = scratch.owner.flags;
-        scratch.owner.who = known.who;
+        if people::recall(scratch.run(), known.who) {
+            scratch.who = scratch.recalled;
+        }
     } else {
+        scratch.owner.who = people::refer(scratch.run());
         owners::put(scratch.run(), now_ns);
     }
     if setting!(churn) != 0 && closes {

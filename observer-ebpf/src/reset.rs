@@ -48,16 +48,16 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
         answer(record, sk, skb)
     };
     if let Some(prediction) = prediction {
-        if record.old_state == tcp_state::SYN_SENT {
-            scratch.connecting = sk as u64;
+        if record.old_state == tcp_state::SYN_SENT && !sk.is_null() {
+            scratch.connecting = Direct::key(sk);
             scratch.begins = 1;
         }
         conclude(ctx, scratch.run(), &prediction, reason);
-        if active {
+        if active && !sk.is_null() {
             if setting!(churn) != 0 && scratch.record.kind == Kind::CLOSE {
                 churn::reset(scratch.run(), sk);
             }
-            settle(sk as u64, scratch.record.kind);
+            settle(Direct::key(sk), scratch.record.kind);
         }
     }
     scratch.release();
@@ -214,10 +214,8 @@ fn judge(record: &mut Record, predicted: u8, by_current: bool, reason: Option<u3
 fn settle(key: u64, kind: u8) {
     if kind == Kind::RESET {
         notes::forget(key);
-    } else if let Some(note) = notes::get(key) {
+    } else if let Some(note) = notes::get_or_make(key) {
         note.flags |= note_flag::REPORTED;
-    } else {
-        notes::put(key, &Note { flags: note_flag::REPORTED, ..notes::BLANK });
     }
 }
 

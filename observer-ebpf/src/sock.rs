@@ -93,6 +93,20 @@ impl<R: Reader> Common<R> {
         [self.load(offset), self.load(offset + 4), self.load(offset + 8), self.load(offset + 12)]
     }
 
+    /// A process holds the lock of the socket: the current task works on it, in a system call or at exit, and
+    /// is not a bystander whom a softirq interrupted. Not for minisockets.
+    #[inline(always)]
+    pub(crate) fn owned(&self) -> bool {
+        self.load::<u32>(offset!(sk_owned)) != 0
+    }
+
+    /// An error waits to be told, as after a received RST. Not for minisockets.
+    #[inline(always)]
+    pub(crate) fn failed(&self) -> bool {
+        let offset = offset!(sk_err);
+        offset != ABSENT && self.load::<u32>(offset) != 0
+    }
+
     /// The port of a minisocket: it has no `inet_sport`.
     #[inline(always)]
     pub(crate) fn num(&self) -> u16 {
@@ -162,7 +176,7 @@ impl<R: Reader> Sock<R> {
     /// Key of what is remembered of this socket.
     #[inline(always)]
     pub(crate) fn key(&self) -> u64 {
-        self.common.sk as u64
+        R::key(self.common.sk)
     }
 
     #[inline(always)]
@@ -202,11 +216,10 @@ impl<R: Reader> Sock<R> {
         if self.fin_received() { unread - 1 } else { unread }
     }
 
-    /// A process holds the lock of the socket: the current task works on it, in a system call or at exit, and
-    /// is not a bystander whom a softirq interrupted.
+    /// [`Common::owned`].
     #[inline(always)]
     pub(crate) fn owned(&self) -> bool {
-        self.common.load::<u32>(offset!(sk_owned)) != 0
+        self.common.owned()
     }
 
     /// Both directions are shut down, as in a close.
@@ -238,13 +251,6 @@ impl<R: Reader> Sock<R> {
     #[inline(always)]
     pub(crate) fn next_expected(&self) -> u32 {
         self.tcp(offset!(rcv_nxt))
-    }
-
-    /// An error waits to be told, as after a received RST.
-    #[inline(always)]
-    pub(crate) fn failed(&self) -> bool {
-        let offset = offset!(sk_err);
-        offset != ABSENT && self.common.load::<u32>(offset) != 0
     }
 
     /// The socket belongs to a `struct socket`, hence to a file; true when that is not known.
@@ -288,7 +294,7 @@ impl<R: Reader> Sock<R> {
         }
         let skb: *const c_void = self.common.load::<Pointer>(offset).0;
         // An empty queue points at its own head.
-        if skb.is_null() || skb as u64 == self.key() + u64::from(offset) {
+        if skb.is_null() || skb as u64 == self.common.sk as u64 + u64::from(offset) {
             return false;
         }
         let cb = offset!(sk_buff_cb);

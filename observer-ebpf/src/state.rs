@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
-use observer_ebpf::{Note, candidate, note_flag};
+use observer_ebpf::{candidate, note_flag};
 
 use crate::{
     birth, close,
@@ -14,7 +14,7 @@ use crate::{
     read::Direct,
     report,
     scratch::story,
-    sock::{Sock, tcp_state},
+    sock::{Common, Sock, tcp_state},
 };
 
 /// `inet_sock_set_state(sk, oldstate, newstate)`; `sk_state` still is the old one.
@@ -41,16 +41,20 @@ fn on_closed(ctx: &BtfTracePointContext, sk: *const c_void, old: u8) {
     if matches!(old, tcp_state::CLOSE | tcp_state::SYN_SENT) {
         return;
     }
+    // Most are the last step of an orderly end, in a softirq.
+    let common = Common::<Direct>::new(sk);
+    if !common.failed() && !common.owned() {
+        return;
+    }
     let Some(sock) = Sock::<Direct>::new(sk) else { return };
-    if sock.failed() {
+    if common.failed() {
         // `sk_err` is set before the state: a received RST, a timeout, a kill.
-        match notes::get(sock.key()) {
-            Some(note) => note.flags |= note_flag::FAILED,
-            None => notes::put(sock.key(), &Note { flags: note_flag::FAILED, ..notes::BLANK }),
+        if let Some(note) = notes::get_or_make(sock.key()) {
+            note.flags |= note_flag::FAILED;
         }
         return;
     }
-    if setting!(close_hook) != 0 || !sock.owned() || !sock.shut_down() || sock.in_repair() {
+    if setting!(close_hook) != 0 || !sock.shut_down() || sock.in_repair() {
         return;
     }
     if sock.orphaned() {

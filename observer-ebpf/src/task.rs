@@ -23,7 +23,7 @@ const PF_EXITING: u32 = 4;
 /// `PF_KTHREAD`, likewise.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// Makes the running task the owner in a run's memory.
+/// Brings the running task into a run's memory.
 #[inline(always)]
 pub(crate) fn current(run: Run) {
     current_task(run.0);
@@ -34,7 +34,7 @@ pub(crate) fn current(run: Run) {
 #[inline(never)]
 extern "C" fn current_task(run: u32) -> u32 {
     if let Some(scratch) = Run(run).memory() {
-        fill_in(&mut scratch.owner.who);
+        fill_in(&mut scratch.who);
     }
     0
 }

@@ -6,11 +6,14 @@
 //! call leaves the memory alone.
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
-use observer_ebpf::{Attribution, Cause, Endpoints, Kind, Record, Stat, owner_flag, person_flag, present, record_flag};
+use observer_ebpf::{
+    Attribution, Cause, Endpoints, Kind, PersonRef, Record, Stat, owner_flag, person_flag, present, record_flag,
+};
 
 use crate::{
-    count, filter,
+    count, filter, notes,
     owners::{self, Ends, Found, Place},
+    people,
     scratch::Run,
     task,
 };
@@ -34,8 +37,9 @@ extern "C" fn tell_finding(run: u32) -> u32 {
     count(record());
     // SAFETY: helper without arguments.
     record().time_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let found = if begins { Found::NOBODY } else { owners::find(run, Ends::Record) };
-    let told = story(record(), found.place());
+    let found =
+        if begins { Found::NOBODY } else { of_this_connection(record().born_ns, owners::find(run, Ends::Record)) };
+    let told = story(run, found.place());
     if by_current && filter::netns(record().endpoints.netns) {
         current(run, found);
     }
@@ -55,7 +59,7 @@ extern "C" fn tell_finding(run: u32) -> u32 {
     let known = if by_current {
         true
     } else if connecting != 0 {
-        connector(record(), connecting)
+        connector(run, connecting)
     } else {
         move_owner(record())
     };
@@ -73,20 +77,31 @@ extern "C" fn tell_finding(run: u32) -> u32 {
     1
 }
 
+/// Forgets an earlier connection of the same ends than the one established then.
+#[inline(always)]
+fn of_this_connection(born_ns: u64, found: Found) -> Found {
+    let Some(place) = found.place() else { return Found::NOBODY };
+    if place.owner().precedes(born_ns) {
+        place.forget();
+        return Found::NOBODY;
+    }
+    found
+}
+
 /// The running task has made the act; a close makes it the closer.
 #[inline(always)]
 fn current(run: Run, found: Found) {
     task::current(run);
     let Some(scratch) = run.memory() else { return };
     let record = &mut scratch.record;
-    record.process = scratch.owner.who;
+    record.process = scratch.who;
     record.attribution = Attribution::CURRENT;
-    if record.kind == Kind::CLOSE
-        && record.process.flags & person_flag::KTHREAD == 0
-        && let Some(place) = found.place()
-    {
-        place.belongs_to(&record.process);
-        place.owner().closed_ns = record.time_ns;
+    if record.kind == Kind::CLOSE && record.process.flags & person_flag::KTHREAD == 0 {
+        let who = people::refer(run);
+        if let Some(place) = found.place() {
+            place.belongs_to(who, &record.endpoints);
+            place.owner().closed_ns = record.time_ns;
+        }
     }
 }
 
@@ -111,15 +126,20 @@ fn count(record: &Record) {
 /// Takes over what is remembered of the connection, and notes that it has been reset. True for the first RST to a
 /// segment that came after a process had closed its end in order.
 #[inline(always)]
-fn story(record: &mut Record, place: Option<Place>) -> bool {
+fn story(run: Run, place: Option<Place>) -> bool {
     let Some(place) = place else { return false };
     let owner = place.owner();
-    record.owner = owner.who;
-    record.owner_attribution = owners::attribution(owner);
+    let known = people::recall(run, owner.who);
+    let Some(scratch) = run.memory() else { return false };
+    let record = &mut scratch.record;
+    if known {
+        record.owner = scratch.recalled;
+        record.owner_attribution = owners::attribution(owner);
+    }
     record.closed_ns = owner.closed_ns;
     if record.born_ns == 0 {
         record.born_ns = owner.born_ns;
-        record.role = owner.role as u8;
+        record.role = owner.role;
     }
     let fresh = owner.closed_ns != 0 && owner.flags & (owner_flag::RESET | owner_flag::TOLD) == 0;
     if record.present & present::SEGMENT != 0 {
@@ -144,10 +164,16 @@ fn listener(record: &mut Record) {
 
 /// A socket that connects is not in the map of connections yet. Whether its process is known.
 #[inline(always)]
-fn connector(record: &mut Record, key: u64) -> bool {
-    if let Some(who) = owners::connector_of(key) {
-        record.process = *who;
-        record.attribution = Attribution::OWNER;
+fn connector(run: Run, key: u64) -> bool {
+    let who = match notes::get(key) {
+        Some(note) => note.connector,
+        None => PersonRef::NOBODY,
+    };
+    if people::recall(run, who)
+        && let Some(scratch) = run.memory()
+    {
+        scratch.record.process = scratch.recalled;
+        scratch.record.attribution = Attribution::OWNER;
         return true;
     }
     count::stat(Stat::UNKNOWN_OWNERS);
@@ -178,6 +204,9 @@ fn unattributed() -> bool {
     true
 }
 
+/// How long one end is established before the other, at most: the peer of a connection was not closed before.
+const HANDSHAKE_NS: u64 = 1_000_000_000;
+
 /// The peer's process, when it is in the same namespace.
 #[inline(always)]
 fn counterpart(run: Run) {
@@ -190,12 +219,19 @@ fn counterpart(run: Run) {
         peer_port: ends.local_port,
         netns: ends.netns,
     };
-    let other = owners::of(run, Ends::Mirror);
+    let (mut who, mut attribution) = (PersonRef::NOBODY, Attribution::NONE);
+    let beginning_ns = scratch.record.born_ns.saturating_sub(HANDSHAKE_NS);
+    if let Some(other) = owners::of(run, Ends::Mirror)
+        && !other.ended_before(beginning_ns)
+    {
+        (who, attribution) = (other.who, owners::attribution(other));
+    }
+    let known = people::recall(run, who);
     let Some(scratch) = run.memory() else { return };
     let record = &mut scratch.record;
-    if let Some(other) = other {
-        record.counterpart = other.who;
-        record.counterpart_attribution = owners::attribution(other);
+    if known {
+        record.counterpart = scratch.recalled;
+        record.counterpart_attribution = attribution;
     } else if is_local(&scratch.mirror)
         && let Some(who) = owners::listener_of(&scratch.mirror)
     {

@@ -86,6 +86,7 @@ impl Abilities {
             repair_mask: self.repair.1,
             owner_mask: owners.sets - 1,
             owner_seed: owners.seed,
+            people_mask: owners.people_sets - 1,
         }
     }
 }
