@@ -12,7 +12,7 @@ use std::{
     hint::black_box,
 };
 
-use conn_observer::{clock::Clock, kernel::Reasons, options::Format, render};
+use conn_observer::{kernel::Reasons, options::Format, render};
 
 /// Counts what a thread asks for.
 struct Counting;
@@ -61,16 +61,17 @@ fn count(mut call: impl FnMut()) -> u64 {
 #[test]
 fn a_finding_takes_as_little_memory_as_it_is_made_of() {
     let bytes = sample::record();
-    let (clock, reasons) = (Clock::read(), Reasons::default());
-    let mut completer = sample::completer(&bytes);
-    let mut decode = || drop(black_box(sample::decoded(black_box(&bytes), clock, &reasons)));
+    let reasons = Reasons::default();
+    let mut decoder = sample::decoder(&reasons);
+    let mut completer = sample::completer(&mut decoder, &bytes);
+    let mut decode = || drop(black_box(sample::decoded(&mut decoder, black_box(&bytes))));
     let decoding = count(&mut decode);
     let mut complete = || {
-        let batch = sample::batch(vec![sample::decoded(&bytes, clock, &reasons)]);
+        let batch = sample::batch(vec![sample::decoded(&mut decoder, &bytes)]);
         drop(black_box(completer.complete(batch)));
     };
     let (first, completing) = (count(&mut complete), count(&mut complete));
-    let delivery = completer.complete(sample::batch(vec![sample::decoded(&bytes, clock, &reasons)]));
+    let delivery = completer.complete(sample::batch(vec![sample::decoded(&mut decoder, &bytes)]));
     let event = &delivery.events()[0];
     let mut line = Vec::new();
     render::line(Format::Json, event, &mut line);

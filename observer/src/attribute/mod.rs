@@ -3,6 +3,7 @@
 
 mod complete;
 mod outlets;
+mod people;
 mod places;
 mod programs;
 mod stacks;

@@ -1,5 +1,7 @@
 //! Which line: call stacks, and what to do about them.
 
+use std::{borrow::Cow, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Stack {
     /// In the process.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub user: Vec<Frame>,
+    pub user: Vec<Arc<Frame>>,
     /// In the kernel.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub kernel: Vec<Frame>,
+    pub kernel: Vec<Arc<Frame>>,
 }
 
 /// A frame. Without a symbol, module and offset find it in the file.
@@ -45,7 +47,7 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Hint {
     /// Advice in a sentence or two.
-    pub advice: String,
+    pub advice: Cow<'static, str>,
     /// Where that is documented, in words.
-    pub reference: String,
+    pub reference: Cow<'static, str>,
 }
