@@ -152,7 +152,7 @@ mod tests {
             known(Some("__retry\n"), None),
         ]
         .map(Arc::new);
-        let stack = Some(Stack { user: user.into(), kernel: Vec::new() });
+        let stack = Some(Stack { user: user.into(), ..Stack::default() });
         let mut buffer = Vec::new();
         place(&Finding { stack, ..Finding::of(Cause::CloseUnread, CauseSource::Both) }, &mut buffer).unwrap();
         assert_eq!(String::from_utf8(buffer).unwrap(), "; at give_up (a.c:7) < __retry\u{fffd}");

@@ -7,6 +7,7 @@ mod people;
 mod places;
 mod programs;
 mod stacks;
+mod whole;
 
 use std::thread;
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::whole::Whole;
 use crate::{
     decode::Addresses,
     event::{Frame, Process, Stack, SymbolCounts},
@@ -17,6 +18,7 @@ use crate::{
 /// Names the functions of stacks.
 pub(super) struct Stacks {
     symbolizer: Symbolizer,
+    whole: Whole,
     wanted: Wanted,
     /// Most addresses of a stack.
     depth: usize,
@@ -31,7 +33,7 @@ impl Stacks {
         let keep_kernel = matches!(options.stacks, Wanted::Kernel | Wanted::Both);
         let symbolizer = Symbolizer::start(Limits { keep_kernel, ..Limits::default() })?;
         let depth = options.stack_depth as usize;
-        Ok(Self { symbolizer, wanted: options.stacks, depth, budget: options.symbol_budget })
+        Ok(Self { symbolizer, whole: Whole::default(), wanted: options.stacks, depth, budget: options.symbol_budget })
     }
 
     /// Reads the kernel's symbols, if its stacks are wanted.
@@ -42,7 +44,7 @@ impl Stacks {
     }
 
     /// The stacks of a finding in that process, which runs that program. None when no stack was recorded.
-    pub(super) fn of(&self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
+    pub(super) fn of(&mut self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
         if addresses.user().is_empty() && addresses.kernel().is_empty() {
             return None;
         }
@@ -56,7 +58,7 @@ impl Stacks {
             (recorded, None) => raw(recorded),
             (_, Some((process, image))) => self.user(addresses, process, image, deadline),
         };
-        Some(Stack { user, kernel })
+        Some(Stack { user: self.whole.shared(user), kernel: self.whole.shared(kernel) })
     }
 
     fn user(

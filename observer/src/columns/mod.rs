@@ -110,7 +110,7 @@ fn hint(event: &Event) -> Option<&Hint> {
 /// The program's frames, innermost first, one a line: `function (file:line)` or `module+offset`.
 fn frames(stack: &Stack) -> Option<String> {
     let mut text = String::new();
-    for frame in &stack.user {
+    for frame in stack.user.iter() {
         if !text.is_empty() {
             text.push('\n');
         }

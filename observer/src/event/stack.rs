@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Stack {
     /// In the process.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub user: Vec<Arc<Frame>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub user: Arc<[Arc<Frame>]>,
     /// In the kernel.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub kernel: Vec<Arc<Frame>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub kernel: Arc<[Arc<Frame>]>,
 }
 
 /// A frame. Without a symbol, module and offset find it in the file.

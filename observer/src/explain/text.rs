@@ -154,7 +154,7 @@ fn line(text: &mut String, finding: &Finding) {
         return;
     };
     let innermost = render::innermost(stack).map(std::ptr::from_ref);
-    for frame in &stack.user {
+    for frame in stack.user.iter() {
         let mark = if innermost == Some(std::ptr::from_ref(frame)) { "→" } else { " " };
         line_of(text, &format!("  {mark} {}", render::frame(frame)));
     }

@@ -21,7 +21,7 @@ pub fn of(finding: &Finding) -> Option<Hint> {
     Advisor::default().hint(finding)
 }
 
-/// Gives advice on many findings. Remembers what it has found in frames, which events share.
+/// Gives advice on many findings. Remembers what it has found in stacks, which events share.
 #[derive(Debug, Default)]
 pub struct Advisor {
     searched: Searched,

@@ -336,12 +336,12 @@ fn where_we_do_not_know_there_is_no_hint() {
     }
     let mut bare = Finding::of(CloseUnread, CauseSource::Predicted);
     assert!(of(&bare).is_none());
-    bare.stack = Some(Stack { user: vec![Arc::default()], ..Stack::default() });
+    bare.stack = Some(Stack { user: [Arc::default()].into(), ..Stack::default() });
     assert!(of(&bare).is_none(), "a frame without a symbol");
 }
 
 #[test]
-fn what_is_remembered_of_frames_is_what_is_found_in_them() {
+fn what_is_remembered_of_stacks_is_what_is_found_in_them() {
     assert!(words::WORDS.list.len() <= 64, "a bit for each");
     let mut searched = Searched::default();
     for round in 0..3 {
@@ -356,7 +356,7 @@ fn what_is_remembered_of_frames_is_what_is_found_in_them() {
 fn the_file_of_a_frame_tells_as_much_as_its_function() {
     let mut case = act(Cause::CloseUnread).runtime("node");
     let file = Some("node:internal/deps/undici/undici".to_owned());
-    case.0.stack = Some(Stack { user: vec![Frame { file, ..Frame::default() }.into()], ..Stack::default() });
+    case.0.stack = Some(Stack { user: [Frame { file, ..Frame::default() }.into()].into(), ..Stack::default() });
     assert_eq!(found(&case), Some("node_fetch"));
 }
 

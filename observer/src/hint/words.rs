@@ -11,7 +11,7 @@ use crate::{
     recent::Recent,
 };
 
-/// Frames that are remembered: those of some hundred stacks.
+/// Frames of the stacks that are remembered, some hundred bytes each.
 const MOST: usize = 8_192;
 
 /// Words that were found: a bit for each of [`WORDS`].
@@ -26,11 +26,11 @@ impl Words {
     }
 }
 
-/// What was found in frames.
+/// What was found in stacks.
 #[derive(Debug)]
 pub(super) struct Searched {
-    /// By the frame's place in memory; the frame is kept, so that no other one can take its place.
-    known: Recent<usize, (Arc<Frame>, Words)>,
+    /// By the stack's place in memory; the stack is kept, so that no other one can take its place.
+    known: Recent<usize, (Arc<[Arc<Frame>]>, Words)>,
 }
 
 impl Default for Searched {
@@ -42,17 +42,13 @@ impl Default for Searched {
 impl Searched {
     /// Those in the user stack of a finding.
     pub(super) fn words(&mut self, finding: &Finding) -> Words {
-        let frames = finding.stack.iter().flat_map(|stack| &stack.user);
-        Words(frames.fold(0, |found, frame| found | self.frame(frame).0))
-    }
-
-    fn frame(&mut self, frame: &Arc<Frame>) -> Words {
-        let place = Arc::as_ptr(frame).addr();
+        let Some(stack) = finding.stack.as_ref().map(|stack| &stack.user) else { return Words::default() };
+        let place = Arc::as_ptr(stack).addr();
         if let Some((_, words)) = self.known.get(&place) {
             return *words;
         }
-        let words = WORDS.of(frame);
-        self.known.insert(place, (Arc::clone(frame), words));
+        let words = Words(stack.iter().fold(0, |found, frame| found | WORDS.of(frame).0));
+        self.known.insert_weighing(place, (Arc::clone(stack), words), 1 + stack.len());
         words
     }
 }

@@ -55,7 +55,7 @@ fn close() -> Event {
         container: Some(Container { id: "c0ffee".to_owned(), runtime: Some("containerd".to_owned()) }.into()),
         k8s: Some(Kubernetes { pod_uid: "u-1".to_owned(), qos_class: "guaranteed".to_owned() }.into()),
         network: Some(serde_json::from_value::<Network>(network).unwrap()),
-        stack: Some(Stack { user: vec![frame.into()], kernel: vec![] }),
+        stack: Some(Stack { user: [frame.into()].into(), ..Stack::default() }),
         ..Finding::of(Cause::CloseUnread, CauseSource::Both)
     };
     finding.tcp.unread_bytes = Some(4_022);
