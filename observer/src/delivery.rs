@@ -60,7 +60,7 @@ impl Lines {
             render::line(format, event, &mut lines.text);
             if lines.ends.is_empty() {
                 // The others are about as long: most are of one flood.
-                lines.text.reserve(lines.text.len() * (events.len() - 1));
+                lines.text.reserve(lines.text.len().min(LINE) * (events.len() - 1));
             }
             lines.ends.push(lines.text.len());
         }

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::{event::Frame, recent::Recent};
+use crate::{
+    event::{Frame, Frames},
+    recent::Recent,
+};
 
 /// Frames of the stacks that are kept, some hundred bytes each.
 const MOST: usize = 8_192;
@@ -15,7 +18,7 @@ const MOST: usize = 8_192;
 #[derive(Debug)]
 pub(super) struct Whole {
     /// By a hash of where their frames are in memory.
-    known: Recent<u64, Arc<[Arc<Frame>]>>,
+    known: Recent<u64, Frames>,
     numbers: RandomState,
 }
 
@@ -27,7 +30,7 @@ impl Default for Whole {
 
 impl Whole {
     /// The stack of these very frames.
-    pub(super) fn shared(&mut self, frames: Vec<Arc<Frame>>) -> Arc<[Arc<Frame>]> {
+    pub(super) fn shared(&mut self, frames: Vec<Arc<Frame>>) -> Frames {
         if frames.is_empty() {
             return Arc::default();
         }
@@ -39,7 +42,7 @@ impl Whole {
         {
             return Arc::clone(known);
         }
-        let shared: Arc<[_]> = frames.into();
+        let shared: Frames = frames.into();
         self.known.insert_weighing(number, Arc::clone(&shared), 1 + shared.len());
         shared
     }

@@ -137,6 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_changes_when_somebody_has_set_it() {
+        let clock = Clock::read();
+        // A reading may be held up half way, but not each one.
+        assert!((0..1_000).any(|_| clock.read_again() == clock), "nobody has");
+        let set = Clock::with_offset(clock.offset + 1_000_000_000);
+        let again = set.read_again();
+        assert_ne!(again, set);
+        assert!((again.offset - clock.offset).abs() < 1_000_000_000);
+    }
+
+    #[test]
     fn stamps_never_go_back() {
         const NOW: i128 = 1_700_000_000_123_999_999;
         let first = stamp_at(NOW, None);

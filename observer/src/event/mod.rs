@@ -31,7 +31,7 @@ pub use naming::{DnsCounts, HostsCounts, Naming, PtrCounts};
 pub use network::{AddressType, Endpoint, NameSource, Network, Role};
 pub use place::{Cgroup, Container, Kubernetes, Systemd};
 pub use process::{Ancestor, Attribution, Executable, Process, Runtime, Thread, User};
-pub use stack::{Frame, Hint, Stack};
+pub use stack::{Frame, Frames, Hint, Stack};
 pub use start::{CoverageLimit, Filters, Hooks, Landlock, RefusedHook, Reloaded, Sandbox, Started};
 
 /// Version of the event format: the number changes when a field changes its meaning or goes away.

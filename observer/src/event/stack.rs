@@ -5,15 +5,18 @@ use std::{borrow::Cow, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Frames of a stack, the innermost first: stacks share them, and events share stacks.
+pub type Frames = Arc<[Arc<Frame>]>;
+
 /// Call stacks, the innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Stack {
     /// In the process.
     #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
-    pub user: Arc<[Arc<Frame>]>,
+    pub user: Frames,
     /// In the kernel.
     #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
-    pub kernel: Arc<[Arc<Frame>]>,
+    pub kernel: Frames,
 }
 
 /// A frame. Without a symbol, module and offset find it in the file.

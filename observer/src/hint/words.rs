@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{When, table::ENTRIES};
 use crate::{
-    event::{Finding, Frame},
+    event::{Finding, Frame, Frames},
     recent::Recent,
 };
 
@@ -30,7 +30,7 @@ impl Words {
 #[derive(Debug)]
 pub(super) struct Searched {
     /// By the stack's place in memory; the stack is kept, so that no other one can take its place.
-    known: Recent<usize, (Arc<[Arc<Frame>]>, Words)>,
+    known: Recent<usize, (Frames, Words)>,
 }
 
 impl Default for Searched {
