@@ -1,14 +1,23 @@
 //! Bytes from the ring to findings. Total: any bytes give a finding or an error that is counted.
 
-use std::net::{IpAddr, Ipv6Addr};
+mod addresses;
+mod persons;
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use observer_ebpf::{
-    Attribution as AttributionCode, COMM_LEN, Endpoints, Kind, Person, RECORD_LEN, Record, Role as RoleCode, Source,
-    person_flag, present, record_flag,
+    Attribution as AttributionCode, COMM_LEN, Endpoints, Kind, Person, Record, Role as RoleCode, Source, person_flag,
+    present, record_flag,
 };
 use thiserror::Error;
 use zerocopy::FromBytes as _;
 
+pub use self::addresses::Addresses;
+use self::persons::Persons;
 use crate::{
     cause::Cause,
     clock::Clock,
@@ -32,17 +41,6 @@ pub enum Malformed {
     Code(&'static str, u8),
 }
 
-/// Return addresses, the innermost first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    /// In the process.
-    pub user: Vec<u64>,
-    /// In the kernel.
-    pub kernel: Vec<u64>,
-    /// What lay on top of the process's stack; empty when that is not known.
-    pub top: Vec<u64>,
-}
-
 /// An event, and what it takes to complete it.
 #[derive(Clone, Debug)]
 pub struct Decoded {
@@ -55,40 +53,68 @@ pub struct Decoded {
 }
 
 /// What decoding needs besides the bytes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Decoder<'a> {
     /// Boot time to wall time.
-    pub clock: Clock,
+    clock: Clock,
     /// Names of reset reasons.
-    pub reasons: &'a Reasons,
-    /// Name of this host.
-    pub host: &'a str,
+    reasons: &'a Reasons,
+    /// This host.
+    host: Host,
+    persons: Persons,
 }
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
+    /// For records of this host.
+    #[must_use]
+    pub fn new(clock: Clock, reasons: &'a Reasons, host: &str) -> Self {
+        Self { clock, reasons, host: Host { name: host.into() }, persons: Persons::default() }
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Goes by another clock from here on.
+    pub fn set_clock(&mut self, clock: Clock) {
+        if clock != self.clock {
+            // They tell when they started.
+            (self.clock, self.persons) = (clock, Persons::default());
+        }
+    }
+
     /// Decodes one record into the event with number `seq`. It has no message and no stack yet.
     ///
     /// # Errors
     /// When the bytes are no record of this ABI.
-    pub fn decode(&self, bytes: &[u8], seq: u64) -> Result<Decoded, Malformed> {
+    pub fn decode(&mut self, bytes: &[u8], seq: u64) -> Result<Decoded, Malformed> {
+        if let Ok((record, rest)) = Record::ref_from_prefix(bytes) {
+            return self.record(record, rest, seq);
+        }
+        // Short, or not where such a record may lie in memory.
         let (record, rest) = Record::read_from_prefix(bytes).map_err(|_| Malformed::Short(bytes.len()))?;
+        self.record(&record, rest, seq)
+    }
+
+    fn record(&mut self, record: &Record, rest: &[u8], seq: u64) -> Result<Decoded, Malformed> {
         let cause = Cause::of(record.cause).ok_or(Malformed::Code("cause", record.cause))?;
         let cgroup = record.process.cgroup_id;
-        let mut finding = Finding {
+        let mut finding = Box::new(Finding {
             process: self.process(&record.process, record.attribution)?,
             owner: self.process(&record.owner, record.owner_attribution)?,
             counterpart: self.process(&record.counterpart, record.counterpart_attribution)?,
             cgroup: (cgroup != 0).then_some(Cgroup { id: cgroup, path: None }),
-            network: network(&record),
-            tcp: self.tcp(&record),
-            listener: has(&record, present::UNACCEPTED).then_some(Listener { unaccepted: record.unaccepted }),
+            network: network(record),
+            tcp: self.tcp(record),
+            listener: has(record, present::UNACCEPTED).then_some(Listener { unaccepted: record.unaccepted }),
             ..Finding::of(cause, source(record.source)?)
-        };
+        });
         if record.attribution != AttributionCode::CURRENT {
             finding.owner = None; // it is the process
         }
         finding.severity = judge::severity(&finding);
-        let finding = Box::new(finding);
         let body = match record.kind {
             Kind::CLOSE => Body::Close(finding),
             Kind::RESET => Body::ResetSent(finding),
@@ -96,14 +122,14 @@ impl Decoder<'_> {
             other => return Err(Malformed::Code("kind", other)),
         };
         let event = Event {
-            schema: SCHEMA.to_owned(),
+            schema: SCHEMA.into(),
             seq,
             time: self.clock.wall(record.time_ns),
             message: String::new(),
-            host: Host { name: self.host.to_owned() },
+            host: self.host.clone(),
             body,
         };
-        Ok(Decoded { event, time_ns: record.time_ns, addresses: addresses(&record, rest)? })
+        Ok(Decoded { event, time_ns: record.time_ns, addresses: Addresses::of(record, rest)? })
     }
 
     fn tcp(&self, record: &Record) -> Tcp {
@@ -129,8 +155,11 @@ impl Decoder<'_> {
         }
     }
 
-    fn process(&self, person: &Person, attribution: u8) -> Result<Option<Process>, Malformed> {
-        process(&self.clock, person, attribution)
+    fn process(&mut self, person: &Person, attribution: u8) -> Result<Option<Arc<Process>>, Malformed> {
+        if attribution == AttributionCode::NONE {
+            return Ok(None);
+        }
+        self.persons.shared(person, attribution, || process(&self.clock, person, attribution))
     }
 }
 
@@ -209,7 +238,7 @@ fn network(record: &Record) -> Option<Network> {
     let (local, peer) = (address(local), address(peer));
     Some(Network {
         kind: if peer.is_ipv4() { AddressType::Ipv4 } else { AddressType::Ipv6 },
-        transport: "tcp".to_owned(),
+        transport: "tcp".into(),
         role: match record.role {
             RoleCode::CLIENT => Some(Role::Client),
             RoleCode::SERVER => Some(Role::Server),
@@ -231,42 +260,8 @@ pub(crate) fn address(words: [u32; 4]) -> IpAddr {
     Ipv6Addr::from(octets).to_canonical()
 }
 
-fn addresses(record: &Record, rest: &[u8]) -> Result<Addresses, Malformed> {
-    let short = || Malformed::Short(RECORD_LEN + rest.len());
-    let room = usize::try_from(record.stack_room).unwrap_or(usize::MAX);
-    let user = frames(rest, record.stack_bytes).ok_or_else(short)?;
-    let kernel = match record.kernel_stack_bytes {
-        ..=0 => Vec::new(),
-        length => rest.get(room..).and_then(|rest| frames(rest, length)).ok_or_else(short)?,
-    };
-    let top = match usize::try_from(record.top_bytes).unwrap_or(usize::MAX) {
-        0 => Vec::new(),
-        length => {
-            let start = room.checked_sub(length).ok_or_else(short)?;
-            rest.get(start..room).map(words).ok_or_else(short)?
-        }
-    };
-    Ok(Addresses { user, kernel, top })
-}
-
-/// Return addresses. A stack that could not be taken is empty.
-fn frames(bytes: &[u8], length: i32) -> Option<Vec<u64>> {
-    let Ok(length) = usize::try_from(length) else { return Some(Vec::new()) };
-    bytes.get(..length).map(words)
-}
-
-/// Words of eight bytes.
-fn words(bytes: &[u8]) -> Vec<u64> {
-    let word = |chunk: &[u8]| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(chunk);
-        u64::from_ne_bytes(bytes)
-    };
-    bytes.chunks_exact(8).map(word).collect()
-}
-
 /// Names of `include/net/tcp_states.h`.
-fn state_name(state: u8) -> String {
+fn state_name(state: u8) -> Cow<'static, str> {
     let names = [
         "ESTABLISHED",
         "SYN_SENT",
@@ -282,7 +277,7 @@ fn state_name(state: u8) -> String {
         "NEW_SYN_RECV",
     ];
     let name = usize::from(state).checked_sub(1).and_then(|index| names.get(index));
-    name.map_or_else(|| state.to_string(), |name| (*name).to_owned())
+    name.map_or_else(|| state.to_string().into(), |name| (*name).into())
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ pub struct Delivery {
     json: OnceLock<Lines>,
 }
 
+/// Bytes of a line, as a rule at most.
+const LINE: usize = 4 << 10;
+
 /// Events as lines.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -52,9 +55,13 @@ impl Delivery {
 
 impl Lines {
     fn of(format: Format, events: &[Event]) -> Self {
-        let mut lines = Self::default();
+        let mut lines = Self { text: Vec::with_capacity(LINE), ends: Vec::with_capacity(events.len()) };
         for event in events {
             render::line(format, event, &mut lines.text);
+            if lines.ends.is_empty() {
+                // The others are about as long: most are of one flood.
+                lines.text.reserve(lines.text.len().min(LINE) * (events.len() - 1));
+            }
             lines.ends.push(lines.text.len());
         }
         lines

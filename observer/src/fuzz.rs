@@ -47,7 +47,7 @@ pub fn target(name: &str) -> Option<&'static Target> {
 /// A record of the events' ring, up to the line that is written of it.
 fn record(bytes: &[u8]) -> bool {
     let reasons = kernel::Reasons::default();
-    let decoder = Decoder { clock: Clock::with_offset(0), reasons: &reasons, host: "host" };
+    let mut decoder = Decoder::new(Clock::with_offset(0), &reasons, "host");
     let Ok(mut decoded) = decoder.decode(bytes, 1) else { return false };
     decoded.event.message = message::of(&decoded.event.body);
     for format in [Format::Json, Format::Text] {

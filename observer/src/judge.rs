@@ -63,6 +63,7 @@ mod tests {
     }
 
     fn judge(cause: Cause, process: Option<Process>, tcp: Tcp) -> Severity {
+        let process = process.map(Into::into);
         severity(&Finding { process, tcp, ..Finding::of(cause, CauseSource::Predicted) })
     }
 

@@ -2,7 +2,7 @@
 
 mod churn;
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Formatter, Write as _};
 
 use crate::{
     cause::Cause,
@@ -35,7 +35,7 @@ pub fn of(body: &Body) -> String {
 }
 
 fn lost(text: &mut String, loss: &Loss) -> std::fmt::Result {
-    let (lost, total) = (thousands(loss.lost), thousands(loss.total_lost));
+    let (lost, total) = (Grouped(loss.lost), Grouped(loss.total_lost));
     match &loss.sink {
         Some(sink) => write!(text, "lost {lost} events on their way to sink {sink} ({total} so far)"),
         None => {
@@ -52,19 +52,19 @@ fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
     // Of the others, the kernel counts more than there is to see.
     let equal = |one: &&AuditedCounter| one.relation == Relation::Equal || one.residual != 0;
     for one in audit.counters.iter().filter(equal).filter(|one| one.kernel != 0 || one.seen != 0) {
-        write!(text, "{} seen of {} {}", thousands(one.seen), thousands(one.kernel), one.counter)?;
+        write!(text, "{} seen of {} {}", Grouped(one.seen), Grouped(one.kernel), one.counter)?;
         text.push_str(if one.residual == 0 { ", " } else { " (!), " });
     }
-    write!(text, "residual {}", thousands(residual))?;
+    write!(text, "residual {}", Grouped(residual))?;
     let explanations = [(audit.missed, "runs missed"), (audit.overflow, "beyond a map's room")];
     for (count, what) in explanations.iter().filter(|(count, _)| *count > 0 && residual > 0) {
-        write!(text, ", {} {what}", thousands(*count))?;
+        write!(text, ", {} {what}", Grouped(*count))?;
     }
     Ok(())
 }
 
 fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
-    write!(text, "stopped ({}): {} received", stopped.reason, thousands(stopped.received))?;
+    write!(text, "stopped ({}): {} received", stopped.reason, Grouped(stopped.received))?;
     let doubts = [
         (stopped.lost, "lost"),
         (stopped.malformed, "malformed"),
@@ -77,11 +77,11 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
         (stopped.overflow, "beyond a map's room"),
     ];
     for (count, what) in doubts.iter().filter(|(count, _)| *count > 0) {
-        write!(text, ", {} {what}", thousands(*count))?;
+        write!(text, ", {} {what}", Grouped(*count))?;
     }
     match stopped.churn {
         Some(churn) if churn.uncounted > 0 => {
-            write!(text, ", {} beginnings and ends of connections not counted for churn", thousands(churn.uncounted))
+            write!(text, ", {} beginnings and ends of connections not counted for churn", Grouped(churn.uncounted))
         }
         _ => Ok(()),
     }
@@ -91,7 +91,7 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
 fn unacked(text: &mut String, finding: &Finding) -> std::fmt::Result {
     match finding.tcp.unacked_bytes {
         Some(count @ 1..) if finding.tcp.reset_sent => {
-            write!(text, ", and dropped {} unacknowledged {}", thousands(u64::from(count)), bytes(count))
+            write!(text, ", and dropped {} unacknowledged {}", Grouped(u64::from(count)), bytes(count))
         }
         _ => Ok(()),
     }
@@ -105,12 +105,12 @@ fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
     let unread = finding.tcp.unread_bytes.unwrap_or(0);
     match finding.cause {
         Cause::CloseUnread if finding.tcp.reset_sent => {
-            write!(text, " with {} unread {}: the kernel sent RST", thousands(u64::from(unread)), bytes(unread))
+            write!(text, " with {} unread {}: the kernel sent RST", Grouped(u64::from(unread)), bytes(unread))
         }
         Cause::CloseUnread => write!(
             text,
             " with {} unread {} after the connection was reset: no RST of its own",
-            thousands(u64::from(unread)),
+            Grouped(u64::from(unread)),
             bytes(unread)
         ),
         Cause::ClosePhantom => {
@@ -138,7 +138,7 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
             if let Some(listener) = &finding.listener
                 && listener.unaccepted > 1
             {
-                write!(text, " (one of {})", thousands(u64::from(listener.unaccepted)))?;
+                write!(text, " (one of {})", Grouped(u64::from(listener.unaccepted)))?;
             }
             text.write_str(": the kernel sent RST")
         }
@@ -210,7 +210,7 @@ fn received(text: &mut String, finding: &Finding) -> std::fmt::Result {
     let mut separator = ", with ";
     for (count, what) in left {
         if let Some(count @ 1..) = count {
-            write!(text, "{separator}{} {what} {}", thousands(u64::from(count)), bytes(count))?;
+            write!(text, "{separator}{} {what} {}", Grouped(u64::from(count)), bytes(count))?;
             separator = " and ";
         }
     }
@@ -243,18 +243,26 @@ fn printable(text: &mut String, comm: &str) -> std::fmt::Result {
 
 fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {
     let Some(network) = &finding.network else { return text.write_str("an unknown connection") };
-    let local = end(&network.local.address, network.local.port);
-    let peer = end(&network.peer.address, network.peer.port);
+    push_end(text, &network.local.address, network.local.port)?;
     // The arrow points the way the connection was opened.
-    match network.role {
-        Some(Role::Server) => write!(text, "{local} ← {peer}"),
-        Some(Role::Client) => write!(text, "{local} → {peer}"),
-        None => write!(text, "{local} – {peer}"),
-    }
+    text.push_str(match network.role {
+        Some(Role::Server) => " ← ",
+        Some(Role::Client) => " → ",
+        None => " – ",
+    });
+    push_end(text, &network.peer.address, network.peer.port)
 }
 
+fn push_end(text: &mut String, address: &str, port: u16) -> std::fmt::Result {
+    if address.contains(':') { write!(text, "[{address}]:{port}") } else { write!(text, "{address}:{port}") }
+}
+
+/// `10.0.0.1:80`, `[fd00::1]:80`
 pub(crate) fn end(address: &str, port: u16) -> String {
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = push_end(&mut text, address, port);
+    text
 }
 
 fn bytes(count: u32) -> &'static str {
@@ -268,15 +276,18 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
 
 /// `4,022`
 pub(crate) fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+    Grouped(value).to_string()
+}
+
+/// A number in groups of three digits.
+struct Grouped(u64);
+
+impl Display for Grouped {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let groups = self.0.checked_ilog(1_000).unwrap_or(0);
+        write!(formatter, "{}", self.0 / 1_000_u64.pow(groups))?;
+        (0..groups).rev().try_for_each(|group| write!(formatter, ",{:03}", self.0 / 1_000_u64.pow(group) % 1_000))
     }
-    text
 }
 
 #[cfg(test)]
@@ -289,7 +300,9 @@ mod tests {
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(4_022), "4,022");
+        assert_eq!(thousands(1_000), "1,000");
         assert_eq!(thousands(1_048_576), "1,048,576");
+        assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! The two ends of one RST, where both are on this host but in different network namespaces: the kernel side knows the
 //! peer's process in its own namespace only. The events meet by `reset_id`.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use crate::event::{Body, Event, Finding, Process};
 
 /// RSTs whose other end may still come.
 const OPEN: usize = 4_096;
 
-/// One end of a RST.
-type End = (String, bool);
+/// One end of a RST: its id, and whether it was received.
+type End = (u64, bool);
 
-/// Ends seen lately, by the id of their RST and whether it was received.
+/// Ends seen lately.
 #[derive(Debug, Default)]
 pub struct Pairs {
-    open: HashMap<End, Process>,
+    open: HashMap<End, Arc<Process>>,
     order: VecDeque<End>,
 }
 
@@ -23,8 +26,8 @@ impl Pairs {
     pub fn meet(&mut self, event: &Event) {
         let Some((id, received, finding)) = end(&event.body) else { return };
         let (None, Some(process)) = (&finding.counterpart, &finding.process) else { return };
-        let end = (id.to_owned(), received);
-        if self.open.insert(end.clone(), process.clone()).is_none() {
+        let end = (id, received);
+        if self.open.insert(end, Arc::clone(process)).is_none() {
             self.order.push_back(end);
         }
         if self.order.len() > OPEN
@@ -36,17 +39,18 @@ impl Pairs {
 
     /// The process at the other end, when it was met and the event does not name it.
     #[must_use]
-    pub fn counterpart(&self, event: &Event) -> Option<&Process> {
+    pub fn counterpart(&self, event: &Event) -> Option<&Arc<Process>> {
         let (id, received, finding) = end(&event.body)?;
         if finding.counterpart.is_some() {
             return None;
         }
-        self.open.get(&(id.to_owned(), !received))
+        self.open.get(&(id, !received))
     }
 }
 
-/// Id of the RST, whether it was received, and the finding.
-fn end(body: &Body) -> Option<(&str, bool, &Finding)> {
+/// Id of the RST, which is the text of a number, whether it was received, and the finding.
+fn end(body: &Body) -> Option<(u64, bool, &Finding)> {
     let finding = body.finding()?;
-    Some((finding.tcp.reset_id.as_deref()?, matches!(body, Body::ResetReceived(_)), finding))
+    let id = u64::from_str_radix(finding.tcp.reset_id.as_deref()?, 16).ok()?;
+    Some((id, matches!(body, Body::ResetReceived(_)), finding))
 }

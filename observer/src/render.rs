@@ -1,6 +1,6 @@
 //! Events as lines: JSON for programs, sentences for people.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{fmt::Write as _, io::Write as _, sync::Arc};
 
 use crate::{
     event::{Body, Event, Finding, Frame, Hint, Stack},
@@ -119,7 +119,7 @@ pub(crate) fn frame(frame: &Frame) -> String {
 
 /// The frames with functions, from the first on that is not the way into the kernel.
 fn functions(stack: &Stack) -> impl Iterator<Item = (&Frame, &str)> {
-    let known = stack.user.iter().filter_map(|frame| Some((frame, frame.symbol.as_deref()?)));
+    let known = stack.user.iter().map(Arc::as_ref).filter_map(|frame| Some((frame, frame.symbol.as_deref()?)));
     known.skip_while(|(_, symbol)| leads_into_kernel(symbol))
 }
 
@@ -145,13 +145,14 @@ mod tests {
 
     #[test]
     fn a_line_names_the_functions_from_the_first_of_the_program_on() {
-        let user = vec![
+        let user = [
             known(Some("__close"), None),
             known(None, None),
             known(Some("give_up"), Some(7)),
             known(Some("__retry\n"), None),
-        ];
-        let stack = Some(Stack { user, kernel: Vec::new() });
+        ]
+        .map(Arc::new);
+        let stack = Some(Stack { user: user.into(), ..Stack::default() });
         let mut buffer = Vec::new();
         place(&Finding { stack, ..Finding::of(Cause::CloseUnread, CauseSource::Both) }, &mut buffer).unwrap();
         assert_eq!(String::from_utf8(buffer).unwrap(), "; at give_up (a.c:7) < __retry\u{fffd}");

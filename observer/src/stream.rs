@@ -1,6 +1,6 @@
 //! The stream of a run: numbers events, counts what was received, told and lost, and balances the books.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     cause::Cause,
@@ -9,7 +9,7 @@ use crate::{
     decode::{Addresses, Decoded, Decoder},
     diagnose::diagnose,
     event::{
-        Audit, Body, ChurnBalance, CoverageLimit, DnsCounts, Event, Filters, Hooks, Host, Loss, LostCount, Naming,
+        Audit, Body, ChurnBalance, CoverageLimit, DnsCounts, Event, Filters, Hooks, Loss, LostCount, Naming,
         RefusedHook, Reloaded, SCHEMA, Sandbox, Started, Stopped, SymbolCounts, TotalCount,
     },
     kernel::{Attached, Reasons, Tally},
@@ -38,8 +38,8 @@ pub struct Batch {
 /// State of a stream.
 pub struct Stream<'a> {
     count: Option<u64>,
-    reasons: &'a Reasons,
-    host: String,
+    decoder: Decoder<'a>,
+    /// What the clocks differ by.
     clock: Clock,
     seq: u64,
     received: u64,
@@ -68,11 +68,12 @@ impl<'a> Stream<'a> {
     /// An empty stream.
     #[must_use]
     pub fn new(options: &Options, reasons: &'a Reasons) -> Self {
+        let clock = Clock::read();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self {
             count: options.count,
-            reasons,
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            clock: Clock::read(),
+            decoder: Decoder::new(clock, reasons, &host),
+            clock,
             seq: 0,
             received: 0,
             malformed: 0,
@@ -102,10 +103,10 @@ impl<'a> Stream<'a> {
         self.other_bytes = 0;
         let mut batch = std::mem::take(&mut self.batch);
         for decoded in &mut batch.told {
-            if let Some(process) = self.pairs.counterpart(&decoded.event).cloned()
+            if let Some(process) = self.pairs.counterpart(&decoded.event)
                 && let Some(finding) = decoded.event.body.finding_mut()
             {
-                finding.counterpart = Some(process);
+                finding.counterpart = Some(Arc::clone(process));
             }
         }
         batch
@@ -125,14 +126,14 @@ impl<'a> Stream<'a> {
 
     /// Reads the clocks again.
     pub fn refresh_clock(&mut self) {
-        self.clock = Clock::read();
+        self.clock = self.clock.read_again();
+        self.decoder.set_clock(self.clock);
     }
 
     /// One record from the ring. Beyond `--count`, or below `--severity`, it is received, but not told.
     pub fn record(&mut self, bytes: &[u8]) {
         self.received += 1;
-        let decoder = Decoder { clock: self.clock, reasons: self.reasons, host: &self.host };
-        match decoder.decode(bytes, self.seq) {
+        match self.decoder.decode(bytes, self.seq) {
             Ok(decoded) => self.finding(decoded),
             Err(error) => {
                 self.malformed += 1;
@@ -178,11 +179,11 @@ impl<'a> Stream<'a> {
 
     fn tell(&mut self, body: Body) {
         let event = Event {
-            schema: SCHEMA.to_owned(),
+            schema: SCHEMA.into(),
             seq: self.seq,
             time: wall_now(),
             message: String::new(),
-            host: Host { name: self.host.clone() },
+            host: self.decoder.host().clone(),
             body,
         };
         self.seq += 1;

@@ -8,8 +8,7 @@ mod sample;
 use std::hint::black_box;
 
 use conn_observer::{
-    clock::Clock, delivery::Delivery, event::Body, judge, kernel::Reasons, message, options::Format, render,
-    store::Recorder,
+    delivery::Delivery, event::Body, judge, kernel::Reasons, message, options::Format, render, store::Recorder,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -22,23 +21,22 @@ const BATCH: u64 = 256;
 
 fn pipeline(criterion: &mut Criterion) {
     let bytes = sample::record();
-    let (clock, reasons) = (Clock::read(), Reasons::default());
-    let mut completer = sample::completer(&bytes);
-    let decode = || sample::decoded(black_box(&bytes), clock, &reasons);
-    let complete =
-        |completer: &mut conn_observer::attribute::Completer| completer.complete(sample::batch(vec![decode()]));
-    let delivery = complete(&mut completer);
+    let reasons = Reasons::default();
+    let mut decoder = sample::decoder(&reasons);
+    let mut completer = sample::completer(&mut decoder, &bytes);
+    let mut decode = || sample::decoded(&mut decoder, black_box(&bytes));
+    let delivery = completer.complete(sample::batch(vec![decode()]));
     let event = delivery.events()[0].clone();
     let Body::Close(finding) = &event.body else { panic!("not a close: {event:?}") };
     let stack = finding.stack.as_ref().expect("a stack");
     assert!(stack.user.iter().all(|frame| frame.symbol.is_some()), "symbols are part of it: {stack:?}");
 
-    criterion.bench_function("decode", |bencher| bencher.iter(decode));
+    criterion.bench_function("decode", |bencher| bencher.iter(&mut decode));
     criterion.bench_function("classify", |bencher| {
         bencher.iter(|| (judge::severity(black_box(finding)), message::of(black_box(&event.body))));
     });
     criterion.bench_function("attribute", |bencher| {
-        bencher.iter_batched(decode, |one| completer.complete(sample::batch(vec![one])), BatchSize::SmallInput);
+        bencher.iter_batched(&mut decode, |one| completer.complete(sample::batch(vec![one])), BatchSize::SmallInput);
     });
     let mut line = Vec::new();
     criterion.bench_function("serialise", |bencher| {

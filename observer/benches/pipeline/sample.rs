@@ -72,17 +72,22 @@ pub(crate) fn record() -> Vec<u8> {
     bytes
 }
 
+/// What decodes records.
+pub(crate) fn decoder(reasons: &Reasons) -> Decoder<'_> {
+    Decoder::new(Clock::read(), reasons, "node-7")
+}
+
 /// A record as the stream hands it on.
-pub(crate) fn decoded(bytes: &[u8], clock: Clock, reasons: &Reasons) -> Decoded {
-    Decoder { clock, reasons, host: "node-7" }.decode(bytes, 1).expect("a record")
+pub(crate) fn decoded(decoder: &mut Decoder<'_>, bytes: &[u8]) -> Decoded {
+    decoder.decode(bytes, 1).expect("a record")
 }
 
 /// What completes events, when it has completed one and so knows all about them.
-pub(crate) fn completer(bytes: &[u8]) -> Completer {
+pub(crate) fn completer(decoder: &mut Decoder<'_>, bytes: &[u8]) -> Completer {
     let mut completer = Completer::new(&options(), Ledger::default(), None).expect("threads");
     completer.prepare();
     for _ in 0..2 {
-        completer.complete(batch(vec![decoded(bytes, Clock::read(), &Reasons::default())]));
+        completer.complete(batch(vec![decoded(decoder, bytes)]));
     }
     completer
 }

@@ -1,19 +1,20 @@
 //! Completes events: who, where, which line, against whom, and what to do about it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
-use super::{places::Places, programs::Programs, stacks::Stacks};
+use super::{people::People, places::Places, stacks::Stacks};
 use crate::{
     churn, clock,
     decode::{Addresses, Decoded},
     delivery::Delivery,
     diagnose::diagnose,
-    event::{Body, Churn, Event, Finding, Process, Stopped},
-    hint, message,
+    event::{Body, Churn, Event, Finding, Stopped},
+    hint::Advisor,
+    message,
     names::{Begin, Names, Peer, ProcessId},
     netns,
     options::Options,
-    processes::{Image, Processes, lives},
+    processes::{Processes, lives},
     sandbox::Confinement,
     sink::{Ledger, SinkCount},
     stream::Batch,
@@ -24,13 +25,13 @@ const NAME_PATIENCE: Duration = Duration::from_millis(5);
 
 /// All that is known for completing events.
 pub struct Completer {
-    processes: Processes,
+    people: People,
     places: Places,
-    programs: Programs,
     stacks: Stacks,
     /// The host's own network namespace.
     host_netns: Option<u32>,
     names: Names,
+    advisor: Advisor,
     sinks: Ledger,
 }
 
@@ -49,19 +50,19 @@ impl Completer {
             }
         });
         Ok(Self {
-            processes: Processes::new(options.processes as usize, options.redaction),
+            people: People::new(Processes::new(options.processes as usize, options.redaction)),
             places: Places::default(),
-            programs: Programs::default(),
             stacks: Stacks::new(options)?,
             host_netns: netns::of_host(),
             names: Names::new(&host, options.dns, options.ptr.then_some(begin))?,
+            advisor: Advisor::default(),
             sinks,
         })
     }
 
     /// What takes its time, and must be known before the first event.
     pub fn prepare(&mut self) {
-        self.processes.scan();
+        self.people.processes.scan();
         self.places.prepare();
         self.stacks.prepare();
     }
@@ -72,9 +73,9 @@ impl Completer {
             match lives(bytes) {
                 Some(life) => {
                     self.places.meet(life.cgroup);
-                    self.processes.live(life);
+                    self.people.processes.live(life);
                 }
-                None => self.processes.lookups.malformed += 1,
+                None => self.people.processes.lookups.malformed += 1,
             }
         }
         batch.dns.iter().for_each(|message| self.names.hear(message));
@@ -96,9 +97,9 @@ impl Completer {
     }
 
     fn finding(&mut self, finding: &mut Finding, time_ns: u64, addresses: &Addresses) {
-        let image = finding.process.as_mut().and_then(|process| self.describe(process, time_ns));
+        let image = finding.process.as_mut().and_then(|process| self.people.complete(process, time_ns));
         for process in [&mut finding.owner, &mut finding.counterpart].into_iter().flatten() {
-            self.describe(process, time_ns);
+            self.people.complete(process, time_ns);
         }
         self.place(finding);
         if let (Some(network), Some(host)) = (&mut finding.network, self.host_netns) {
@@ -111,21 +112,14 @@ impl Completer {
             network.peer.name = Some(name);
             network.peer.name_source = Some(source);
         }
-        let process = finding.process.as_ref().map(|process| (process, image.as_deref()));
+        let process = finding.process.as_deref().map(|process| (process, image.as_deref()));
         finding.stack = self.stacks.of(addresses, process);
-        finding.hint = hint::of(finding);
-    }
-
-    /// The process at a time, and what its program is written in.
-    fn describe(&mut self, process: &mut Process, time_ns: u64) -> Option<Arc<Image>> {
-        let image = self.processes.describe(process, time_ns)?;
-        process.runtime = self.programs.runtime(process, &image);
-        Some(image)
+        finding.hint = self.advisor.hint(finding);
     }
 
     /// A process is told as it was at the end of the window.
     fn churn(&mut self, churn: &mut Churn) {
-        self.describe(&mut churn.process, u64::MAX);
+        self.people.complete(&mut churn.process, u64::MAX);
         let placement = self.places.of(&churn.process, churn.cgroup.as_ref().map_or(0, |cgroup| cgroup.id));
         if let Some(cgroup) = &mut churn.cgroup {
             cgroup.path.clone_from(&placement.path);
@@ -160,7 +154,7 @@ impl Completer {
 
     /// What only this stage knows of the run.
     fn balance(&self, stopped: &mut Stopped) {
-        let lookups = self.processes.lookups;
+        let lookups = self.people.processes.lookups;
         stopped.malformed += lookups.malformed;
         stopped.process_hits = lookups.hits;
         stopped.process_misses = lookups.misses;

@@ -3,9 +3,11 @@
 
 mod complete;
 mod outlets;
+mod people;
 mod places;
 mod programs;
 mod stacks;
+mod whole;
 
 use std::thread;
 

@@ -24,7 +24,7 @@ type Key = (u32, u64, u64);
 pub(super) struct Places {
     known: HashMap<Key, Arc<Placement>>,
     /// Paths of control groups by their ids, which are not given away again. None where it was not to be found.
-    groups: HashMap<u64, Option<String>>,
+    groups: HashMap<u64, Option<Arc<str>>>,
 }
 
 impl Places {
@@ -35,7 +35,7 @@ impl Places {
         let paths: BTreeSet<String> = texts.flatten().filter_map(unified).collect();
         for path in paths {
             if let Some(id) = cgroup::id_of(&path) {
-                self.keep(id, Some(path));
+                self.keep(id, Some(path.into()));
             }
         }
     }
@@ -43,11 +43,11 @@ impl Places {
     /// A program was executed in this group. A container's group is gone with its last process.
     pub(super) fn meet(&mut self, id: u64) {
         if id != 0 && !self.groups.contains_key(&id) {
-            self.keep(id, cgroup::path_of(id));
+            self.keep(id, cgroup::path_of(id).map(Arc::from));
         }
     }
 
-    fn keep(&mut self, id: u64, path: Option<String>) {
+    fn keep(&mut self, id: u64, path: Option<Arc<str>>) {
         if self.groups.len() == MOST {
             self.groups.clear();
         }
@@ -74,7 +74,8 @@ impl Places {
         let text = fs::read_to_string(format!("{folder}/cgroup"));
         let start = procfile::start_ns(&folder);
         let lives = start.is_some_and(|start| process.start_ns == 0 || start / TICK_NS == process.start_ns / TICK_NS);
-        let path = || self.groups.get(&cgroup_id).cloned().flatten().or_else(|| cgroup::path_of(cgroup_id));
+        let path =
+            || self.groups.get(&cgroup_id).cloned().flatten().or_else(|| cgroup::path_of(cgroup_id).map(Arc::from));
         match (text, cgroup_id) {
             (Ok(text), _) if lives => Placement::of_file(&text),
             (_, 0) => Placement::default(),
@@ -94,7 +95,7 @@ mod tests {
         let text = fs::read_to_string("/proc/self/cgroup").unwrap();
         let Some(path) = text.lines().find_map(|line| line.strip_prefix("0::")) else { return };
         if let Some(id) = cgroup::id_of(path) {
-            assert_eq!(places.groups.get(&id), Some(&Some(path.to_owned())));
+            assert_eq!(places.groups.get(&id), Some(&Some(path.into())));
             let gone = Process::of(u32::MAX, u32::MAX, crate::event::Attribution::Closer);
             assert_eq!(places.of(&gone, id).path.as_deref(), Some(path));
         }

@@ -19,20 +19,24 @@ pub(super) struct Programs {
 
 impl Programs {
     /// What the program of a process is written in. None as well when its file is not to be had any more.
-    pub(super) fn runtime(&mut self, process: &Process, image: &Image) -> Option<Runtime> {
+    pub(super) fn runtime(&mut self, process: &Process, image: &Image) -> Option<&Runtime> {
         let file = image.file?;
-        if let Some(known) = self.known.get(&file) {
-            return known.clone();
+        if !self.known.contains_key(&file) {
+            let found = look(process, file)?;
+            if self.known.len() == MOST {
+                self.known.clear();
+            }
+            self.known.insert(file, found);
         }
-        let path = &process.executable.as_ref()?.path;
-        let (executable, root) = open(process.pid, path, file)?;
-        let found = runtime::detect(&executable, path, &root);
-        if self.known.len() == MOST {
-            self.known.clear();
-        }
-        self.known.insert(file, found.clone());
-        found
+        self.known.get(&file)?.as_ref()
     }
+}
+
+/// What the file of a process's program tells; None when it is not to be had.
+fn look(process: &Process, file: FileId) -> Option<Option<Runtime>> {
+    let path = &process.executable.as_ref()?.path;
+    let (executable, root) = open(process.pid, path, file)?;
+    Some(runtime::detect(&executable, path, &root))
 }
 
 /// The executable, and the root below which its path is meant: through its process, or else, when that is gone, by the

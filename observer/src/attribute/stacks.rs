@@ -2,9 +2,11 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use super::whole::Whole;
 use crate::{
     decode::Addresses,
     event::{Frame, Process, Stack, SymbolCounts},
@@ -16,6 +18,7 @@ use crate::{
 /// Names the functions of stacks.
 pub(super) struct Stacks {
     symbolizer: Symbolizer,
+    whole: Whole,
     wanted: Wanted,
     /// Most addresses of a stack.
     depth: usize,
@@ -30,7 +33,7 @@ impl Stacks {
         let keep_kernel = matches!(options.stacks, Wanted::Kernel | Wanted::Both);
         let symbolizer = Symbolizer::start(Limits { keep_kernel, ..Limits::default() })?;
         let depth = options.stack_depth as usize;
-        Ok(Self { symbolizer, wanted: options.stacks, depth, budget: options.symbol_budget })
+        Ok(Self { symbolizer, whole: Whole::default(), wanted: options.stacks, depth, budget: options.symbol_budget })
     }
 
     /// Reads the kernel's symbols, if its stacks are wanted.
@@ -41,28 +44,34 @@ impl Stacks {
     }
 
     /// The stacks of a finding in that process, which runs that program. None when no stack was recorded.
-    pub(super) fn of(&self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
-        if addresses.user.is_empty() && addresses.kernel.is_empty() {
+    pub(super) fn of(&mut self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
+        if addresses.user().is_empty() && addresses.kernel().is_empty() {
             return None;
         }
         let deadline = Instant::now() + self.budget;
-        let kernel = match addresses.kernel.as_slice() {
+        let kernel = match addresses.kernel() {
             [] => Vec::new(),
             recorded => observed(self.symbolizer.kernel(recorded, deadline)),
         };
-        let user = match (addresses.user.as_slice(), process) {
+        let user = match (addresses.user(), process) {
             ([], _) => Vec::new(),
             (recorded, None) => raw(recorded),
             (_, Some((process, image))) => self.user(addresses, process, image, deadline),
         };
-        Some(Stack { user, kernel })
+        Some(Stack { user: self.whole.shared(user), kernel: self.whole.shared(kernel) })
     }
 
-    fn user(&self, addresses: &Addresses, process: &Process, image: Option<&Image>, deadline: Instant) -> Vec<Frame> {
+    fn user(
+        &self,
+        addresses: &Addresses,
+        process: &Process,
+        image: Option<&Image>,
+        deadline: Instant,
+    ) -> Vec<Arc<Frame>> {
         let (text_start, text_end) = image.and_then(|image| image.text).unwrap_or_default();
         let executable = image.and_then(|image| {
             let path = image.reachable(process.parents.first().map(|parent| parent.pid))?;
-            Some(Executable { path: path.to_owned(), file: image.file })
+            Some(Executable { path, file: image.file })
         });
         let request = Request {
             pid: process.pid,
@@ -70,8 +79,8 @@ impl Stacks {
             executable: executable.as_ref(),
             text_start,
             text_end,
-            addresses: &addresses.user,
-            top: &addresses.top,
+            addresses: addresses.user(),
+            top: addresses.top(),
         };
         let mut frames = self.symbolizer.user(&request, deadline);
         // Callers that were found on the stack come on top of the recorded ones. Inlined functions have no address.
@@ -112,27 +121,28 @@ const HOOKS: [&str; 9] = [
 const HOOK_FRAMES: usize = 10;
 
 /// A kernel stack without the way to our own hook, which is its innermost part.
-fn observed(mut frames: Vec<Frame>) -> Vec<Frame> {
-    let is_hook =
-        |frame: &Frame| frame.symbol.as_ref().is_some_and(|symbol| HOOKS.iter().any(|start| symbol.starts_with(start)));
+fn observed(mut frames: Vec<Arc<Frame>>) -> Vec<Arc<Frame>> {
+    let is_hook = |frame: &Arc<Frame>| {
+        frame.symbol.as_ref().is_some_and(|symbol| HOOKS.iter().any(|start| symbol.starts_with(start)))
+    };
     let last = frames.iter().take(HOOK_FRAMES).rposition(is_hook);
     frames.drain(..last.map_or(0, |last| last + 1));
     frames
 }
 
 /// Frames without symbols.
-fn raw(addresses: &[u64]) -> Vec<Frame> {
+fn raw(addresses: &[u64]) -> Vec<Arc<Frame>> {
     let frame = |address: &u64| Frame { address: Some(format!("{address:#x}")), ..Frame::default() };
-    addresses.iter().map(frame).collect()
+    addresses.iter().map(frame).map(Arc::new).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn named(names: &[&str]) -> Vec<Frame> {
+    fn named(names: &[&str]) -> Vec<Arc<Frame>> {
         let frame = |name: &&str| Frame { symbol: Some((*name).to_owned()), ..Frame::default() };
-        names.iter().map(frame).collect()
+        names.iter().map(frame).map(Arc::new).collect()
     }
 
     #[test]
@@ -140,10 +150,10 @@ mod tests {
         let tracepoint = named(&["bpf_prog_3d9b276ae60d69ea_send_reset", "bpf_trace_run3", "tcp_send_active_reset"]);
         assert_eq!(observed(tracepoint), named(&["tcp_send_active_reset"]));
         let mut kprobe = named(&["trace_call_bpf", "kprobe_perf_func", "kprobe_ftrace_handler"]);
-        kprobe.push(Frame::default()); // the trampoline has no name
+        kprobe.push(Arc::default()); // the trampoline has no name
         kprobe.extend(named(&["ftrace_call", "__tcp_close", "tcp_close"]));
         assert_eq!(observed(kprobe), named(&["__tcp_close", "tcp_close"]));
-        let nameless = vec![Frame::default(); 3];
+        let nameless = vec![Arc::<Frame>::default(); 3];
         assert_eq!(observed(nameless.clone()), nameless);
     }
 }

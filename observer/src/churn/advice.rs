@@ -114,5 +114,5 @@ pub fn on(churn: &Churn) -> Option<Hint> {
             && entry.runtime.is_none_or(|name| runtime == Some(name))
     };
     let entry = ENTRIES.iter().find(fits)?;
-    Some(Hint { advice: entry.advice.to_owned(), reference: entry.reference.to_owned() })
+    Some(Hint { advice: entry.advice.into(), reference: entry.reference.into() })
 }

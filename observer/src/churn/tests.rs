@@ -1,5 +1,7 @@
 //! Verdicts on hand-made counts.
 
+use std::sync::Arc;
+
 use ChurnVerdict::{Closes, OnePerProcess, PeerCloses, Resets};
 use Severity::{Benign, Suspect};
 use observer_ebpf::{Person, Role as RoleCode};
@@ -178,7 +180,8 @@ fn every_verdict_has_advice_and_a_runtime_its_own() {
     let advised = |verdict, role, runtime: Option<&str>| {
         let mut churn = Churn { verdict, ..churn.clone() };
         churn.network.role = role;
-        churn.process.runtime = runtime.map(|name| Runtime { name: name.to_owned(), version: None });
+        Arc::make_mut(&mut churn.process).runtime =
+            runtime.map(|name| Runtime { name: name.to_owned(), version: None });
         advice(&churn)
     };
     for verdict in [Resets, Closes, PeerCloses] {

@@ -1,6 +1,6 @@
 //! The verdict on one process and peer. docs/causes.md tells the rules.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use observer_ebpf::{Attribution, Churn as Count, Pair, Role as RoleCode};
 
@@ -82,7 +82,7 @@ pub(super) fn describe(pair: &Pair, count: &Count, window: &Window, verdict: Chu
     Some(Churn {
         verdict,
         severity,
-        process: decode::process(&window.clock, &count.who, Attribution::CURRENT).ok()??,
+        process: Arc::new(decode::process(&window.clock, &count.who, Attribution::CURRENT).ok()??),
         processes: None,
         cgroup: (cgroup != 0).then_some(Cgroup { id: cgroup, path: None }),
         container: None,
@@ -114,7 +114,7 @@ fn network(pair: &Pair, role: Role) -> ChurnNetwork {
     let peer = decode::address(pair.peer);
     ChurnNetwork {
         kind: if peer.is_ipv4() { AddressType::Ipv4 } else { AddressType::Ipv6 },
-        transport: "tcp".to_owned(),
+        transport: "tcp".into(),
         role,
         local: (role == Role::Server).then_some(ServedPort { port: pair.port }),
         peer: ChurnPeer {

@@ -15,8 +15,11 @@ fn now(clock: ClockId) -> i128 {
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
 }
 
+/// What two clocks that are read one after the other seem to differ by, at most, while nobody sets them.
+const ERROR_NS: i128 = 1_000;
+
 /// Offset between CLOCK_BOOTTIME, which the kernel side stamps with, and the wall clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     offset: i128,
 }
@@ -26,6 +29,14 @@ impl Clock {
     #[must_use]
     pub fn read() -> Self {
         Self { offset: now(ClockId::Realtime) - now(ClockId::Boottime) }
+    }
+
+    /// Reads both clocks again. What they differ by is told anew only if it has changed by more than such a reading errs:
+    /// they are read one after the other.
+    #[must_use]
+    pub fn read_again(self) -> Self {
+        let read = Self::read();
+        if (read.offset - self.offset).abs() < ERROR_NS { self } else { read }
     }
 
     /// A clock with a fixed offset in nanoseconds.
@@ -123,6 +134,17 @@ mod tests {
         let clock = Clock::with_offset(1_700_000_000_000_000_000);
         assert_eq!(clock.wall(1), "2023-11-14T22:13:20.000000001Z");
         assert_eq!(unix_ns(&clock.wall(1)), Some(1_700_000_000_000_000_001), "and back");
+    }
+
+    #[test]
+    fn a_clock_changes_when_somebody_has_set_it() {
+        let clock = Clock::read();
+        // A reading may be held up half way, but not each one.
+        assert!((0..1_000).any(|_| clock.read_again() == clock), "nobody has");
+        let set = Clock::with_offset(clock.offset + 1_000_000_000);
+        let again = set.read_again();
+        assert_ne!(again, set);
+        assert!((again.offset - clock.offset).abs() < 1_000_000_000);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const fn column(name: &'static str, kind: Kind, about: &'static str, value: fn(&
 /// All of them.
 pub const COLUMNS: &[Column] = &[
     column("time", Kind::Time, "when it happened", |event| time(Some(&event.time))),
-    column("host_name", Kind::Text, "host", |event| Cell::Text(event.host.name.clone())),
+    column("host_name", Kind::Text, "host", |event| Cell::Text(event.host.name.to_string())),
     column("seq", Kind::Integer, "number of the line in its stream", |event| Cell::large(Some(event.seq))),
     column("type", Kind::Text, "type of the event", |event| Cell::Text(event.body.name().to_owned())),
     column("message", Kind::Text, "the event as a sentence", |event| Cell::Text(event.message.clone())),

@@ -68,7 +68,7 @@ fn finding(event: &Event) -> Option<&Finding> {
 pub(crate) fn process(event: &Event) -> Option<&Process> {
     match &event.body {
         Body::Churn(churn) => Some(&churn.process),
-        body => body.finding()?.process.as_ref(),
+        body => body.finding()?.process.as_deref(),
     }
 }
 
@@ -81,22 +81,22 @@ fn cgroup(event: &Event) -> Option<&Cgroup> {
 
 fn container(event: &Event) -> Option<&Container> {
     match &event.body {
-        Body::Churn(churn) => churn.container.as_ref(),
-        body => body.finding()?.container.as_ref(),
+        Body::Churn(churn) => churn.container.as_deref(),
+        body => body.finding()?.container.as_deref(),
     }
 }
 
 fn systemd(event: &Event) -> Option<&Systemd> {
     match &event.body {
-        Body::Churn(churn) => churn.systemd.as_ref(),
-        body => body.finding()?.systemd.as_ref(),
+        Body::Churn(churn) => churn.systemd.as_deref(),
+        body => body.finding()?.systemd.as_deref(),
     }
 }
 
 fn pod(event: &Event) -> Option<&Kubernetes> {
     match &event.body {
-        Body::Churn(churn) => churn.k8s.as_ref(),
-        body => body.finding()?.k8s.as_ref(),
+        Body::Churn(churn) => churn.k8s.as_deref(),
+        body => body.finding()?.k8s.as_deref(),
     }
 }
 
@@ -110,7 +110,7 @@ fn hint(event: &Event) -> Option<&Hint> {
 /// The program's frames, innermost first, one a line: `function (file:line)` or `module+offset`.
 fn frames(stack: &Stack) -> Option<String> {
     let mut text = String::new();
-    for frame in &stack.user {
+    for frame in stack.user.iter() {
         if !text.is_empty() {
             text.push('\n');
         }

@@ -1,5 +1,6 @@
 //! Decoding of hand-made records, of every prefix of one, and of noise.
 
+use observer_ebpf::RECORD_LEN;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::*;
@@ -29,7 +30,7 @@ fn record() -> Record {
 
 fn decode(bytes: &[u8]) -> Result<Decoded, Malformed> {
     let reasons = Reasons::default();
-    Decoder { clock: Clock::with_offset(0), reasons: &reasons, host: "node-7" }.decode(bytes, 7)
+    Decoder::new(Clock::with_offset(0), &reasons, "node-7").decode(bytes, 7)
 }
 
 fn whole() -> Vec<u8> {
@@ -47,7 +48,7 @@ fn a_whole_record_becomes_an_event() {
     assert_eq!(finding.tcp.duration_ms, Some(2.0));
     assert_eq!(finding.tcp.state.as_deref(), Some("ESTABLISHED"));
     assert_eq!(finding.tcp.kernel_reason, None);
-    assert_eq!(decoded.addresses.user, [0x1000, 0x2000]);
+    assert_eq!(decoded.addresses.user(), [0x1000, 0x2000]);
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn the_top_of_the_stack_lies_before_the_kernel_stack() {
     let mut bytes = record.as_bytes().to_vec();
     bytes.extend((1..=6_u64).flat_map(u64::to_ne_bytes));
     let addresses = decode(&bytes).unwrap().addresses;
-    assert_eq!((&addresses.user[..], &addresses.top[..], &addresses.kernel[..]), (&[1, 2][..], &[4, 5][..], &[6][..]));
+    assert_eq!((addresses.user(), addresses.top(), addresses.kernel()), (&[1, 2][..], &[4, 5][..], &[6][..]));
     for top_bytes in [48, u32::MAX] {
         record.top_bytes = top_bytes;
         bytes[..RECORD_LEN].copy_from_slice(record.as_bytes());
@@ -112,4 +113,41 @@ fn both_ends_of_a_reset_give_it_the_same_id() {
     let mut quiet = sent;
     quiet.flags = 0;
     assert_eq!(id(&quiet), None, "no RST, no id");
+}
+
+#[test]
+fn records_about_one_process_share_it_until_something_of_it_changes() {
+    let reasons = Reasons::default();
+    let mut decoder = Decoder::new(Clock::with_offset(0), &reasons, "node-7");
+    let mut process = |record: &Record, clock| {
+        decoder.set_clock(Clock::with_offset(clock));
+        let bytes = [record.as_bytes(), &[0; 16]].concat();
+        decoder.decode(&bytes, 7).unwrap().event.body.finding().unwrap().process.clone().unwrap()
+    };
+    let mut record = record();
+    record.process.start_ns = 1_000;
+    let first = process(&record, 0);
+    record.time_ns += 1;
+    assert!(Arc::ptr_eq(&first, &process(&record, 0)), "another event");
+    let later = process(&record, 1_000_000_000);
+    assert_eq!(first.start_time.as_deref(), Some("1970-01-01T00:00:00.000001000Z"));
+    assert_eq!(later.start_time.as_deref(), Some("1970-01-01T00:00:01.000001000Z"), "the clock was set");
+    record.process.comm[0] = u32::from_ne_bytes(*b"name");
+    assert_eq!(process(&record, 0).comm, "name");
+    record.process.flags = person_flag::EXITING;
+    assert_eq!(process(&record, 0).exiting, Some(true));
+    record.attribution = AttributionCode::CLOSER;
+    assert_eq!(process(&record, 0).attribution, Attribution::Closer);
+    record.attribution = 99;
+    let bytes = record.as_bytes();
+    assert_eq!(decoder.decode(bytes, 7).unwrap_err(), Malformed::Code("attribution", 99));
+}
+
+#[test]
+fn a_record_may_lie_anywhere_in_memory() {
+    let expected = decode(&whole()).unwrap();
+    for shift in 0..16 {
+        let bytes = [vec![0; shift], whole()].concat();
+        assert_eq!(decode(&bytes[shift..]).unwrap().event, expected.event, "shifted by {shift}");
+    }
 }

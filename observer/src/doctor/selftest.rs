@@ -53,7 +53,7 @@ fn in_namespace(namespace: u32, plan: Plan, options: &Options) -> Result<Vec<Rep
     let mut ring = attached.take_ring().map_err(|error| fault(format!("{error:#}")))?;
     let made = ACTS.map(|act| Made { cause: act.cause, port: (act.make)() });
     attached.detach().map_err(|error| fault(format!("{error:#}")))?;
-    let decoder = Decoder { clock: Clock::read(), reasons: &attached.reasons, host: "" };
+    let mut decoder = Decoder::new(Clock::read(), &attached.reasons, "");
     let mut seen = Vec::new();
     while let Some(record) = ring.next() {
         let decoded =

@@ -1,5 +1,7 @@
 //! Connections that come and go: a process that never uses one for longer.
 
+use std::{borrow::Cow, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,7 @@ pub struct Churn {
     pub severity: Severity,
     /// The process that closed them, and the thread that came first in this window. With verdict `one_per_process`, the
     /// process that started last.
-    pub process: Process,
+    pub process: Arc<Process>,
     /// How many processes, with verdict `one_per_process`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,
@@ -30,13 +32,13 @@ pub struct Churn {
     pub cgroup: Option<Cgroup>,
     /// Its container.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<Container>,
+    pub container: Option<Arc<Container>>,
     /// The systemd unit it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub systemd: Option<Systemd>,
+    pub systemd: Option<Arc<Systemd>>,
     /// The Kubernetes pod it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub k8s: Option<Kubernetes>,
+    pub k8s: Option<Arc<Kubernetes>>,
     /// The peer.
     pub network: ChurnNetwork,
     /// Length of the window in milliseconds; the last one of a run may be shorter.
@@ -123,7 +125,7 @@ pub struct ChurnNetwork {
     #[serde(rename = "type")]
     pub kind: AddressType,
     /// Always `tcp`.
-    pub transport: String,
+    pub transport: Cow<'static, str>,
     /// Which end the process is.
     pub role: Role,
     /// The end of a server; a client's ports are many.
@@ -156,7 +158,7 @@ pub struct ChurnPeer {
     pub port: Option<u16>,
     /// Host name of the address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// How the name is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_source: Option<NameSource>,

@@ -1,5 +1,7 @@
 //! A finding: a bad close or RST, with everything known about it.
 
+use std::{borrow::Cow, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,26 +24,26 @@ pub struct Finding {
     pub severity: Severity,
     /// The process whose story it is: it made the act, or holds the connection; absent when nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
+    pub process: Option<Arc<Process>>,
     /// Another process that held the connection, when one acted on it that did not: `ss -K`, a kernel thread that
     /// closes what a process has left.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Process>,
+    pub owner: Option<Arc<Process>>,
     /// The peer's process, when it is on this host.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub counterpart: Option<Process>,
+    pub counterpart: Option<Arc<Process>>,
     /// Its control group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
     /// Its container.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<Container>,
+    pub container: Option<Arc<Container>>,
     /// The systemd unit it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub systemd: Option<Systemd>,
+    pub systemd: Option<Arc<Systemd>>,
     /// The Kubernetes pod it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub k8s: Option<Kubernetes>,
+    pub k8s: Option<Arc<Kubernetes>>,
     /// The connection; absent for a RST of which not even the addresses could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
@@ -99,7 +101,7 @@ pub enum CauseSource {
 pub struct Tcp {
     /// State before the act, as `ss` names it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub state: Option<Cow<'static, str>>,
     /// Bytes that were received in order and that the application never read. A FIN is not a byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_bytes: Option<u32>,
@@ -138,7 +140,7 @@ pub struct Tcp {
     pub reset_id: Option<String>,
     /// The kernel's reason for the RST (`enum sk_rst_reason` without its prefix); from kernel 6.10 on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kernel_reason: Option<String>,
+    pub kernel_reason: Option<Arc<str>>,
     /// The kernel's reason contradicts what the observer predicted; please report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<bool>,

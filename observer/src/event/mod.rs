@@ -3,6 +3,9 @@
 //!
 //! Unknown values are absent, never zero and never guessed. Names follow the OpenTelemetry semantic conventions where
 //! one exists (`process.pid`, `network.peer.address`).
+//!
+//! What many events have in common they share: processes, places, frames. What they have in common with the program is
+//! borrowed from it.
 
 mod audit;
 mod balance;
@@ -15,6 +18,8 @@ mod process;
 mod stack;
 mod start;
 
+use std::{borrow::Cow, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +31,7 @@ pub use naming::{DnsCounts, HostsCounts, Naming, PtrCounts};
 pub use network::{AddressType, Endpoint, NameSource, Network, Role};
 pub use place::{Cgroup, Container, Kubernetes, Systemd};
 pub use process::{Ancestor, Attribution, Executable, Process, Runtime, Thread, User};
-pub use stack::{Frame, Hint, Stack};
+pub use stack::{Frame, Frames, Hint, Stack};
 pub use start::{CoverageLimit, Filters, Hooks, Landlock, RefusedHook, Reloaded, Sandbox, Started};
 
 /// Version of the event format: the number changes when a field changes its meaning or goes away.
@@ -36,7 +41,7 @@ pub const SCHEMA: &str = "conn-observer/1";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Format version, `conn-observer/1`.
-    pub schema: String,
+    pub schema: Cow<'static, str>,
     /// Number of the line in its stream, from 0.
     pub seq: u64,
     /// Wall-clock time of the act, RFC 3339 in UTC with nanoseconds.
@@ -113,5 +118,5 @@ impl Body {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// Host name.
-    pub name: String,
+    pub name: Arc<str>,
 }

@@ -1,6 +1,6 @@
 //! Against whom: the connection and its ends.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub struct Network {
     #[serde(rename = "type")]
     pub kind: AddressType,
     /// Always `tcp`.
-    pub transport: String,
+    pub transport: Cow<'static, str>,
     /// Which end this host is; absent when the connection is older than the observer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -57,7 +57,7 @@ pub struct Endpoint {
     pub port: u16,
     /// Host name of the address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// How the name is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_source: Option<NameSource>,

@@ -1,5 +1,7 @@
 //! Where: control group, container, systemd unit, pod.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ pub struct Cgroup {
     pub id: u64,
     /// Path below the root of its hierarchy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub path: Option<Arc<str>>,
 }
 
 /// A container.

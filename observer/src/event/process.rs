@@ -1,5 +1,7 @@
 //! Who: a process and its thread, and what is known of its program.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +28,8 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable: Option<Executable>,
     /// Its arguments, the program's name first, as far as known; secrets are masked (`--redact-args`).
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub command_args: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub command_args: Arc<[String]>,
     /// Some arguments, or the end of one, were too long to keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args_truncated: Option<bool>,
@@ -60,7 +62,7 @@ impl Process {
             start_ns: 0,
             start_time: None,
             executable: None,
-            command_args: Vec::new(),
+            command_args: Arc::default(),
             args_truncated: None,
             parents: Vec::new(),
             interactive: None,
@@ -85,7 +87,7 @@ pub struct User {
     pub id: u32,
     /// Its name in this host's user database.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
 }
 
 /// A program.

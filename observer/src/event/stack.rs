@@ -1,17 +1,22 @@
 //! Which line: call stacks, and what to do about them.
 
+use std::{borrow::Cow, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Frames of a stack, the innermost first: stacks share them, and events share stacks.
+pub type Frames = Arc<[Arc<Frame>]>;
 
 /// Call stacks, the innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Stack {
     /// In the process.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub user: Vec<Frame>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub user: Frames,
     /// In the kernel.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub kernel: Vec<Frame>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub kernel: Frames,
 }
 
 /// A frame. Without a symbol, module and offset find it in the file.
@@ -45,7 +50,7 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Hint {
     /// Advice in a sentence or two.
-    pub advice: String,
+    pub advice: Cow<'static, str>,
     /// Where that is documented, in words.
-    pub reference: String,
+    pub reference: Cow<'static, str>,
 }

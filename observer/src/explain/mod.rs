@@ -9,6 +9,8 @@ mod tests;
 mod text;
 pub(crate) mod why;
 
+use std::borrow::Cow;
+
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
@@ -66,10 +68,10 @@ struct Rule {
 #[derive(Debug, Serialize)]
 struct Advice {
     /// In a sentence or two.
-    advice: String,
+    advice: Cow<'static, str>,
     /// Where that is documented.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<String>,
+    reference: Option<Cow<'static, str>>,
     /// The cause alone has told it: neither program nor stack has told more.
     general: bool,
 }
@@ -122,7 +124,7 @@ impl Story {
 fn advice(finding: &Finding) -> Advice {
     match finding.hint.clone().or_else(|| hint::of(finding)) {
         Some(hint) => Advice { advice: hint.advice, reference: Some(hint.reference), general: false },
-        None => Advice { advice: why::of(finding.cause).advice.to_owned(), reference: None, general: true },
+        None => Advice { advice: why::of(finding.cause).advice.into(), reference: None, general: true },
     }
 }
 

@@ -63,8 +63,8 @@ fn like(finding: &Finding) -> (Selection, String) {
             selection.fields.push((Field::Role, vec!["server".to_owned()]));
             what.push(format!("at its port {}", network.local.port));
         } else {
-            let peer = network.peer.name.as_ref().unwrap_or(&network.peer.address);
-            selection.fields.push((Field::Peer, vec![peer.clone()]));
+            let peer = network.peer.name.as_deref().unwrap_or(&network.peer.address);
+            selection.fields.push((Field::Peer, vec![peer.to_owned()]));
             selection.fields.push((Field::Port, vec![network.peer.port.to_string()]));
             what.push(format!("with {}", crate::message::end(peer, network.peer.port)));
         }

@@ -72,7 +72,7 @@ fn the_like_are_counted_up_to_the_event_and_in_all() {
 fn a_number_that_several_streams_have_is_told() {
     let store = fleet();
     let (event, note) = finding(&store, &Selection::default(), &name("1").unwrap()).unwrap();
-    assert_eq!((event.host.name.as_str(), event.seq), ("api-1", 1));
+    assert_eq!((&*event.host.name, event.seq), ("api-1", 1));
     assert!(note.unwrap().contains("web-1/1 at 2026-11-20T11:15:00"));
     let missing = finding(&store, &Selection::default(), &name("nowhere/1").unwrap()).unwrap_err();
     assert_eq!(missing.to_string(), "no finding of host nowhere has the number 1 here");

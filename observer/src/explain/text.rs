@@ -154,7 +154,7 @@ fn line(text: &mut String, finding: &Finding) {
         return;
     };
     let innermost = render::innermost(stack).map(std::ptr::from_ref);
-    for frame in &stack.user {
+    for frame in stack.user.iter() {
         let mark = if innermost == Some(std::ptr::from_ref(frame)) { "→" } else { " " };
         line_of(text, &format!("  {mark} {}", render::frame(frame)));
     }
@@ -162,7 +162,7 @@ fn line(text: &mut String, finding: &Finding) {
         line_of(text, "    (→ is the innermost function of the program)");
     }
     if !stack.kernel.is_empty() {
-        let names: Vec<String> = stack.kernel.iter().take(KERNEL).map(render::frame).collect();
+        let names: Vec<String> = stack.kernel.iter().take(KERNEL).map(|frame| render::frame(frame)).collect();
         entry(text, "kernel", &names.join(" < "));
     }
 }

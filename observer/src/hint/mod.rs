@@ -2,13 +2,10 @@
 //! finding that no entry of it is about gets none.
 
 mod table;
+mod words;
 
 #[cfg(test)]
 mod tests;
-
-use std::{cell::OnceCell, sync::LazyLock};
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::{
     cause::Cause,
@@ -16,11 +13,26 @@ use crate::{
     judge,
 };
 use table::ENTRIES;
+use words::Searched;
 
-/// The advice for a finding, complete but for it. None where we do not know.
+/// The advice for a single finding, complete but for it. None where we do not know.
 #[must_use]
 pub fn of(finding: &Finding) -> Option<Hint> {
-    entry(finding).map(|entry| Hint { advice: entry.advice.to_owned(), reference: entry.reference.to_owned() })
+    Advisor::default().hint(finding)
+}
+
+/// Gives advice on many findings. Remembers what it has found in stacks, which events share.
+#[derive(Debug, Default)]
+pub struct Advisor {
+    searched: Searched,
+}
+
+impl Advisor {
+    /// The advice for a finding, complete but for it. None where we do not know.
+    pub fn hint(&mut self, finding: &Finding) -> Option<Hint> {
+        let entry = entry(finding, &mut self.searched)?;
+        Some(Hint { advice: entry.advice.into(), reference: entry.reference.into() })
+    }
 }
 
 /// One piece of advice.
@@ -58,46 +70,18 @@ enum When {
     Own,
 }
 
-fn entry(finding: &Finding) -> Option<&'static Entry> {
-    let names = OnceCell::new();
-    let in_stack = |wanted: &[&str]| names.get_or_init(|| NAMES.of(finding)).iter().any(|name| wanted.contains(name));
+fn entry(finding: &Finding, searched: &mut Searched) -> Option<&'static Entry> {
+    let mut words = None;
+    let mut in_stack = |wanted: &[&str]| words.get_or_insert_with(|| searched.words(finding)).has(wanted);
     ENTRIES.iter().find(|entry| {
-        entry.causes.contains(&finding.cause) && entry.when.iter().all(|condition| condition.holds(finding, &in_stack))
+        entry.causes.contains(&finding.cause)
+            && entry.when.iter().all(|condition| condition.holds(finding, &mut in_stack))
     })
 }
 
-/// All that [`When::Frame`] looks for, at once: most stacks have none of it, and one by one it would take longer than all else
-/// that is found out about a finding.
-static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let conditions = ENTRIES.iter().flat_map(|entry| entry.when);
-    let known = conditions.filter_map(|condition| if let When::Frame(names) = condition { Some(*names) } else { None });
-    let mut names: Vec<&'static str> = known.flatten().copied().collect();
-    names.sort_unstable();
-    names.dedup();
-    // A table of some kilobytes; without one, nothing is found.
-    let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&names).ok();
-    Names { names, search }
-});
-
-struct Names {
-    names: Vec<&'static str>,
-    search: Option<AhoCorasick>,
-}
-
-impl Names {
-    /// Those in the user stack of a finding.
-    fn of(&self, finding: &Finding) -> Vec<&'static str> {
-        let Some(search) = &self.search else { return Vec::new() };
-        let frames = finding.stack.iter().flat_map(|stack| &stack.user);
-        let texts = frames.flat_map(|frame| frame.symbol.iter().chain(&frame.file));
-        let found = texts.flat_map(|text| search.find_overlapping_iter(text));
-        found.filter_map(|found| self.names.get(found.pattern().as_usize()).copied()).collect()
-    }
-}
-
 impl When {
-    fn holds(&self, finding: &Finding, in_stack: &dyn Fn(&[&str]) -> bool) -> bool {
-        let of_process = |ask: &dyn Fn(&Process) -> bool| finding.process.as_ref().is_some_and(ask);
+    fn holds(&self, finding: &Finding, in_stack: &mut dyn FnMut(&[&str]) -> bool) -> bool {
+        let of_process = |ask: &dyn Fn(&Process) -> bool| finding.process.as_deref().is_some_and(ask);
         match self {
             Self::Runtime(names) => of_process(&|process| {
                 process.runtime.as_ref().is_some_and(|runtime| names.contains(&runtime.name.as_str()))

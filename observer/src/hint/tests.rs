@@ -1,6 +1,6 @@
 //! Every entry with a finding that it is for, and with one that only resembles it.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::*;
 use crate::event::{AddressType, CauseSource, Endpoint, Frame, Network, Runtime, Stack};
@@ -13,14 +13,14 @@ fn act(cause: Cause) -> Case {
     let end = |port| Endpoint::of(Ipv4Addr::LOCALHOST.into(), port);
     let network = Network {
         kind: AddressType::Ipv4,
-        transport: "tcp".to_owned(),
+        transport: "tcp".into(),
         role: None,
         local: end(40_000),
         peer: end(80),
         namespace: None,
         host_namespace: None,
     };
-    let process = Some(Process::of(4_242, 4_242, Attribution::Current));
+    let process = Some(Process::of(4_242, 4_242, Attribution::Current).into());
     Case(Finding { process, network: Some(network), ..Finding::of(cause, CauseSource::Both) })
 }
 
@@ -31,7 +31,7 @@ fn late(cause: Cause) -> Case {
 
 impl Case {
     fn process(mut self, change: impl FnOnce(&mut Process)) -> Self {
-        change(self.0.process.as_mut().unwrap());
+        change(Arc::make_mut(self.0.process.as_mut().unwrap()));
         self
     }
 
@@ -77,7 +77,7 @@ impl Case {
 
     /// The innermost function first.
     fn stack(mut self, functions: &[&str]) -> Self {
-        let frame = |symbol: &&str| Frame { symbol: Some((*symbol).to_owned()), ..Frame::default() };
+        let frame = |symbol: &&str| Frame { symbol: Some((*symbol).to_owned()), ..Frame::default() }.into();
         self.0.stack = Some(Stack { user: functions.iter().map(frame).collect(), ..Stack::default() });
         self
     }
@@ -290,7 +290,7 @@ fn cases() -> Vec<(&'static str, Case, Case, Option<&'static str>)> {
 }
 
 fn found(case: &Case) -> Option<&'static str> {
-    entry(&case.0).map(|entry| entry.name)
+    entry(&case.0, &mut Searched::default()).map(|entry| entry.name)
 }
 
 #[test]
@@ -336,15 +336,27 @@ fn where_we_do_not_know_there_is_no_hint() {
     }
     let mut bare = Finding::of(CloseUnread, CauseSource::Predicted);
     assert!(of(&bare).is_none());
-    bare.stack = Some(Stack { user: vec![Frame::default()], ..Stack::default() });
+    bare.stack = Some(Stack { user: [Arc::default()].into(), ..Stack::default() });
     assert!(of(&bare).is_none(), "a frame without a symbol");
+}
+
+#[test]
+fn what_is_remembered_of_stacks_is_what_is_found_in_them() {
+    assert!(words::WORDS.list.len() <= 64, "a bit for each");
+    let mut searched = Searched::default();
+    for round in 0..3 {
+        for (name, fits, resembles, other) in cases() {
+            assert_eq!(entry(&fits.0, &mut searched).map(|entry| entry.name), Some(name), "round {round}");
+            assert_eq!(entry(&resembles.0, &mut searched).map(|entry| entry.name), other, "round {round}");
+        }
+    }
 }
 
 #[test]
 fn the_file_of_a_frame_tells_as_much_as_its_function() {
     let mut case = act(Cause::CloseUnread).runtime("node");
     let file = Some("node:internal/deps/undici/undici".to_owned());
-    case.0.stack = Some(Stack { user: vec![Frame { file, ..Frame::default() }], ..Stack::default() });
+    case.0.stack = Some(Stack { user: [Frame { file, ..Frame::default() }.into()].into(), ..Stack::default() });
     assert_eq!(found(&case), Some("node_fetch"));
 }
 

@@ -1,6 +1,6 @@
 //! Reset reasons of the running kernel: names by number, and the causes that each one fits.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use observer_ebpf::{Cause, REASON_SLOTS};
 
@@ -11,21 +11,21 @@ const PREFIX: &str = "SK_RST_REASON_";
 /// Names of `enum sk_rst_reason` without their common prefix, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Reasons {
-    names: BTreeMap<u32, String>,
+    names: BTreeMap<u32, Arc<str>>,
 }
 
 impl Reasons {
     /// Reads the enum; empty on kernels before 6.10.
     pub(crate) fn of(types: &KernelTypes) -> Self {
         let enumerators = types.enumerators("sk_rst_reason");
-        let name = |name: String| name.strip_prefix(PREFIX).map(str::to_owned).unwrap_or(name);
+        let name = |name: String| name.strip_prefix(PREFIX).unwrap_or(&name).into();
         Self { names: enumerators.into_iter().map(|(full, value)| (value, name(full))).collect() }
     }
 
     /// The kernel's name of a reason, or its number where the enum has none.
     #[must_use]
-    pub fn name(&self, reason: u32) -> String {
-        self.names.get(&reason).cloned().unwrap_or_else(|| reason.to_string())
+    pub fn name(&self, reason: u32) -> Arc<str> {
+        self.names.get(&reason).cloned().unwrap_or_else(|| reason.to_string().into())
     }
 
     /// For the programs: the mask of causes that fit each reason; 0 where it says nothing.
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn an_unknown_reason_fits_no_cause_and_keeps_its_number() {
         assert_eq!(causes_of("SOMETHING_NEW"), 0);
-        assert_eq!(Reasons::default().name(77), "77");
+        assert_eq!(&*Reasons::default().name(77), "77");
     }
 
     #[test]

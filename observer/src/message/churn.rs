@@ -2,19 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::{end, name, printable, thousands};
+use super::{Grouped, end, name, printable};
 use crate::event::{Churn, ChurnVerdict, Reuse, Role};
 
 /// `k8scache[4242] closed 200 connections to 10.1.2.3:6443 within 60 s, …`
 pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
     let connections = &churn.connections;
     if churn.verdict == ChurnVerdict::OnePerProcess {
-        write!(text, "{} processes named ", thousands(churn.processes.unwrap_or(0)))?;
+        write!(text, "{} processes named ", Grouped(churn.processes.unwrap_or(0)))?;
         printable(text, &churn.process.comm)?;
     } else {
         name(text, &churn.process)?;
     }
-    write!(text, " closed {} connections ", thousands(connections.closed))?;
+    write!(text, " closed {} connections ", Grouped(connections.closed))?;
     let peer = &churn.network.peer;
     match (churn.network.role, peer.port, &churn.network.local) {
         (Role::Client, Some(port), _) => write!(text, "to {}", end(&peer.address, port))?,
@@ -23,9 +23,9 @@ pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
     }
     write!(text, " within {} s", churn.window_ms as f64 / 1_000.0)?;
     match churn.verdict {
-        ChurnVerdict::Resets => write!(text, ", {} of them with RST", thousands(connections.flagged))?,
+        ChurnVerdict::Resets => write!(text, ", {} of them with RST", Grouped(connections.flagged))?,
         ChurnVerdict::PeerCloses => {
-            write!(text, ", {} of them after the peer had closed", thousands(connections.peer_first))?;
+            write!(text, ", {} of them after the peer had closed", Grouped(connections.peer_first))?;
         }
         ChurnVerdict::Closes | ChurnVerdict::OnePerProcess => {}
     }

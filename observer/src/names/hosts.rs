@@ -1,7 +1,7 @@
 //! `/etc/hosts` (hosts(5)): the name of an address is the first one on its first line. Any bytes give a table; what
 //! makes no sense is passed over.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use super::hostname::hostname;
 
@@ -14,26 +14,26 @@ const ENTRY_BYTES: usize = 64;
 /// Names by address.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    names: HashMap<IpAddr, String>,
+    names: HashMap<IpAddr, Arc<str>>,
 }
 
 impl Table {
     /// Reads the content of a file.
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        let mut names: HashMap<IpAddr, String> = HashMap::new();
+        let mut names: HashMap<IpAddr, Arc<str>> = HashMap::new();
         for line in bytes.split(|byte| *byte == b'\n') {
             let Some((address, name)) = entry(line) else { continue };
             if names.len() == MOST_ADDRESSES && !names.contains_key(&address) {
                 continue;
             }
-            names.entry(address).or_insert(name);
+            names.entry(address).or_insert_with(|| name.into());
         }
         Self { names }
     }
 
     /// The name of an address.
-    pub(super) fn name(&self, address: IpAddr) -> Option<&str> {
-        self.names.get(&address).map(String::as_str)
+    pub(super) fn name(&self, address: IpAddr) -> Option<&Arc<str>> {
+        self.names.get(&address)
     }
 
     /// Memory that it takes, about.
@@ -79,7 +79,7 @@ fe80::1%eth0 router\n\
     #[test]
     fn the_first_name_of_an_address_counts() {
         let table = Table::parse(FILE.as_bytes());
-        let name = |address: &str| table.name(address.parse().unwrap());
+        let name = |address: &str| table.name(address.parse().unwrap()).map(|name| &**name);
         assert_eq!(name("127.0.0.1"), Some("localhost"));
         assert_eq!(name("::1"), Some("localhost"));
         assert_eq!(name("192.0.2.1"), Some("one.example"));
@@ -109,7 +109,7 @@ fe80::1%eth0 router\n\
             let bytes = noise.mutate(FILE.as_bytes());
             for (address, name) in Table::parse(&bytes).names {
                 assert!(!address.is_unspecified());
-                assert_eq!(hostname(&name).as_deref(), Some(name.as_str()), "only host names");
+                assert_eq!(hostname(&name).as_deref(), Some(&*name), "only host names");
             }
         }
     }

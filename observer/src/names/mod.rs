@@ -20,13 +20,13 @@ mod machine;
 #[cfg(test)]
 mod noise;
 mod ptr;
-mod recent;
 mod surroundings;
 mod worker;
 
 use std::{
     io,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -103,7 +103,7 @@ pub type Begin = Box<dyn FnOnce() -> bool + Send>;
 /// All that is known of names.
 #[derive(Debug)]
 pub struct Names {
-    host: String,
+    host: Arc<str>,
     surroundings: Surroundings,
     dns: Option<Dns>,
     ptr: Option<Ptr>,
@@ -116,7 +116,7 @@ impl Names {
     /// When the workers' threads cannot be made.
     pub fn new(host: &str, dns: bool, ptr: Option<Begin>) -> io::Result<Self> {
         Ok(Self {
-            host: host.to_owned(),
+            host: host.into(),
             surroundings: Surroundings::new()?,
             dns: dns.then(Dns::default),
             ptr: ptr.map(Ptr::new).transpose()?,
@@ -132,11 +132,11 @@ impl Names {
 
     /// The name of a peer, and how it is known. All messages that came before the event should have been heard.
     /// `patience` is the longest time that the call may take for what has to be looked up; later ones find it then.
-    pub fn name_of(&mut self, peer: &Peer, now_ns: u64, patience: Duration) -> Option<(String, NameSource)> {
+    pub fn name_of(&mut self, peer: &Peer, now_ns: u64, patience: Duration) -> Option<(Arc<str>, NameSource)> {
         let deadline = Instant::now() + patience;
         let Peer { address, process, netns, since_ns, .. } = *peer;
         let answers = self.dns.as_ref().map(Dns::answers);
-        let answered = |whose| Some((answers?.name(address, whose, since_ns)?.to_owned(), NameSource::Dns));
+        let answered = |whose| Some((Arc::clone(answers?.name(address, whose, since_ns)?), NameSource::Dns));
         let from_process = || answered(Whose::Process(process?));
         let from_namespace = || answered(Whose::Namespace(netns.filter(|_| !address.is_loopback())?));
         if let Some(found) = from_process().or_else(from_namespace) {
@@ -146,9 +146,9 @@ impl Names {
             return Some((name, NameSource::Hosts));
         }
         if address.is_loopback() || Some(address) == peer.local || self.surroundings.is_own(address, now_ns, deadline) {
-            return Some((self.host.clone(), NameSource::Local));
+            return Some((Arc::clone(&self.host), NameSource::Local));
         }
-        let from_anybody = |answers: &Answers| answers.name(address, Whose::Anybody, since_ns).map(str::to_owned);
+        let from_anybody = |answers: &Answers| answers.name(address, Whose::Anybody, since_ns).cloned();
         if let Some(name) = self.dns.as_ref().map(Dns::answers).and_then(from_anybody) {
             return Some((name, NameSource::Dns));
         }

@@ -4,13 +4,14 @@
 use std::{
     io,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use dns_lookup::{LookupErrorKind, lookup_addr};
 
-use super::{Begin, hostname::hostname, recent::Recent, surroundings::is_over, worker::Worker};
-use crate::event::PtrCounts;
+use super::{Begin, hostname::hostname, surroundings::is_over, worker::Worker};
+use crate::{event::PtrCounts, recent::Recent};
 
 /// Addresses whose names are remembered.
 const MOST_ADDRESSES: usize = 16_384;
@@ -34,7 +35,7 @@ const BURST: u64 = 50;
 /// How a look-up ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    Named(String),
+    Named(Arc<str>),
     Unnamed,
     Failed,
 }
@@ -72,7 +73,7 @@ impl Ptr {
     /// When there can be no other thread.
     pub(super) fn new(begin: Begin) -> io::Result<Self> {
         Self::with(begin, |address| match lookup_addr(&address) {
-            Ok(name) => hostname(&name).map_or(Outcome::Unnamed, Outcome::Named),
+            Ok(name) => hostname(&name).map_or(Outcome::Unnamed, |name| Outcome::Named(name.into())),
             Err(error) if matches!(error.kind(), LookupErrorKind::NoName) => Outcome::Unnamed,
             Err(_) => Outcome::Failed,
         })
@@ -89,7 +90,7 @@ impl Ptr {
 
     /// The name of an address. One that is not known is asked for, and waited for until the deadline when nothing
     /// else is being asked.
-    pub(super) fn name(&mut self, address: IpAddr, now_ns: u64, deadline: Instant) -> Option<String> {
+    pub(super) fn name(&mut self, address: IpAddr, now_ns: u64, deadline: Instant) -> Option<Arc<str>> {
         while let Some(answer) = self.worker.take() {
             self.note(answer, now_ns);
         }

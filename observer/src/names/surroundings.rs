@@ -5,6 +5,7 @@ use std::{
     collections::HashSet,
     io,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,10 +13,9 @@ use super::{
     ProcessId,
     hosts::Table,
     machine::{self, FileState, Root},
-    recent::Recent,
     worker::Worker,
 };
-use crate::{event::HostsCounts, netns};
+use crate::{event::HostsCounts, netns, recent::Recent};
 
 /// How long a look at a hosts file is good.
 const HOSTS_FRESH: Duration = Duration::from_secs(1);
@@ -102,7 +102,7 @@ impl Surroundings {
         netns: Option<u32>,
         now_ns: u64,
         deadline: Instant,
-    ) -> Option<String> {
+    ) -> Option<Arc<str>> {
         let mut file = process.and_then(|process| self.file(Root::Process(process), now_ns, deadline));
         match (file, netns) {
             (Some(file), Some(netns)) => self.namespaces.insert(netns, file),
@@ -112,7 +112,7 @@ impl Surroundings {
         if file.is_none() && (netns.is_none() || netns == self.host_netns) {
             file = self.file(Root::Host, now_ns, deadline);
         }
-        self.tables.get(&file?)?.name(address).map(str::to_owned)
+        self.tables.get(&file?)?.name(address).cloned()
     }
 
     /// Whether an address is one of this host.

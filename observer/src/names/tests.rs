@@ -28,7 +28,7 @@ fn peer(address: &str) -> Peer {
 
 fn names(machine: &Machine) -> Names {
     Names {
-        host: "this-host".to_owned(),
+        host: "this-host".into(),
         surroundings: machine.surroundings(),
         dns: Some(Dns::default()),
         ptr: Some(answering("ptr.example")),
@@ -45,12 +45,12 @@ fn hears(names: &mut Names, tgid: u32, netns: u32, name: &str, address: &str) {
     tell(names, Direction::ANSWERED, Draft::answer(1, name, A).address(name, 60, address));
 }
 
-fn name(names: &mut Names, peer: &Peer) -> Option<(String, NameSource)> {
+fn name(names: &mut Names, peer: &Peer) -> Option<(Arc<str>, NameSource)> {
     names.name_of(peer, 100 * SECOND, Duration::from_secs(30))
 }
 
-fn known(text: &str, source: NameSource) -> Option<(String, NameSource)> {
-    Some((text.to_owned(), source))
+fn known(text: &str, source: NameSource) -> Option<(Arc<str>, NameSource)> {
+    Some((text.into(), source))
 }
 
 #[test]

@@ -8,19 +8,21 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::event::{Container, Kubernetes, Systemd};
 
 /// Where a process belongs, as far as its control group tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Placement {
     /// The control group, below the root of its hierarchy.
-    pub path: Option<String>,
+    pub path: Option<Arc<str>>,
     /// The innermost container.
-    pub container: Option<Container>,
+    pub container: Option<Arc<Container>>,
     /// Unit, slice and user.
-    pub systemd: Option<Systemd>,
+    pub systemd: Option<Arc<Systemd>>,
     /// The innermost pod.
-    pub k8s: Option<Kubernetes>,
+    pub k8s: Option<Arc<Kubernetes>>,
 }
 
 impl Placement {
@@ -52,10 +54,10 @@ impl Placement {
     pub fn of_path(path: &str) -> Self {
         let parts = parts(path);
         Self {
-            path: path.starts_with('/').then(|| present(path).to_owned()),
-            container: container::of(&parts),
-            systemd: unit::of(&parts),
-            k8s: pod::of(&parts),
+            path: path.starts_with('/').then(|| present(path).into()),
+            container: container::of(&parts).map(Arc::new),
+            systemd: unit::of(&parts).map(Arc::new),
+            k8s: pod::of(&parts).map(Arc::new),
         }
     }
 }

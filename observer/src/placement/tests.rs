@@ -76,7 +76,7 @@ fn the_innermost_container_of_all_hierarchies_wins() {
     let (outer, inner) = ("8".repeat(64), "b".repeat(64));
     let text = format!("9:memory:/docker/{outer}/docker/{inner}\n1:name=systemd:/docker/{outer}\n");
     let container = Placement::of_file(&text).container.unwrap();
-    assert_eq!((container.id, container.runtime.as_deref()), (inner, Some("docker")));
+    assert_eq!((container.id.as_str(), container.runtime.as_deref()), (inner.as_str(), Some("docker")));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_root_is_told_only_when_there_is_nothing_else() {
 fn a_path_may_hold_colons_and_be_gone() {
     let id = "3".repeat(64);
     let placement = Placement::of_file(&format!("0::/system.slice:docker:{id} (deleted)\n"));
-    assert_eq!(placement.path, Some(format!("/system.slice:docker:{id}")));
+    assert_eq!(placement.path, Some(format!("/system.slice:docker:{id}").into()));
     assert_eq!(placement.container.unwrap().id, id);
 }
 

@@ -5,10 +5,13 @@ use std::{
     fs,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
-use super::{arguments::Arguments, life::Life};
+use super::{
+    arguments::{Arguments, Redaction},
+    life::Life,
+};
 use crate::{event::Executable, procfile};
 
 /// A file, by its file system and number.
@@ -54,7 +57,9 @@ pub struct Image {
     known_arguments: Arguments,
     executable: OnceLock<Option<Executable>>,
     arguments: OnceLock<Arguments>,
-    reachable: OnceLock<Option<PathBuf>>,
+    /// Those arguments, without what may not be told.
+    told: OnceLock<Arc<[String]>>,
+    reachable: OnceLock<Option<Arc<Path>>>,
 }
 
 impl Image {
@@ -82,7 +87,7 @@ impl Image {
     }
 
     /// Where it is, found once: by the process while it lives; else by its path, if the file there is the same.
-    pub(super) fn executable(&self, pid: u32, ticks: u64, parent: Option<u32>) -> Option<Executable> {
+    pub(super) fn executable(&self, pid: u32, ticks: u64, parent: Option<u32>) -> Option<&Executable> {
         let look = || {
             shown_by(pid, ticks, self.file).or_else(|| {
                 let given = self.given.as_ref()?;
@@ -90,25 +95,26 @@ impl Image {
                 Some(Executable { path: path.to_string_lossy().into_owned(), deleted: None })
             })
         };
-        self.executable.get_or_init(look).clone()
+        self.executable.get_or_init(look).as_ref()
     }
 
     /// Where this process can open its file, found once: by its path, or by its path in the parent's root. A process
     /// that is gone had, as a rule, the root of its parent. None until `executable` has found the path.
-    pub fn reachable(&self, parent: Option<u32>) -> Option<&Path> {
+    pub fn reachable(&self, parent: Option<u32>) -> Option<Arc<Path>> {
         let path = Path::new(&self.executable.get()?.as_ref()?.path);
-        let Some(file) = self.file else { return Some(path) };
         let look = || {
+            let Some(file) = self.file else { return Some(path.into()) };
             let within = |pid| Some(PathBuf::from(format!("/proc/{pid}/root")).join(path.strip_prefix("/").ok()?));
             let is_it = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| FileId::of(&found).matches(&file));
-            Some(path.to_owned()).filter(is_it).or_else(|| parent.and_then(within).filter(is_it))
+            let found = Some(path.to_owned()).filter(is_it).or_else(|| parent.and_then(within).filter(is_it));
+            found.map(Arc::from)
         };
-        self.reachable.get_or_init(look).as_deref()
+        self.reachable.get_or_init(look).clone()
     }
 
     /// Its arguments: those that the kernel side saw, or if they were too long or unreadable then, those that the
     /// process shows, if it has executed nothing since.
-    pub(super) fn arguments(&self, pid: u32, ticks: u64, is_newest: bool) -> &Arguments {
+    fn arguments(&self, pid: u32, ticks: u64, is_newest: bool) -> &Arguments {
         self.arguments.get_or_init(|| {
             if !is_newest {
                 return self.known_arguments.clone();
@@ -121,6 +127,19 @@ impl Image {
             }
             self.known_arguments.clone()
         })
+    }
+
+    /// Its arguments as they may be told, and whether there were more; the same ones each time.
+    pub(super) fn told(
+        &self,
+        redaction: Redaction,
+        pid: u32,
+        ticks: u64,
+        is_newest: bool,
+    ) -> (&Arc<[String]>, Option<bool>) {
+        let arguments = self.arguments(pid, ticks, is_newest);
+        let told = self.told.get_or_init(|| redaction.apply(&arguments.list).into());
+        (told, arguments.truncated.then_some(true))
     }
 
     /// The absolute path, without symbolic links, if the file there is the one that was executed. A process that is

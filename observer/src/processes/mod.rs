@@ -213,33 +213,53 @@ impl Processes {
         Some(key)
     }
 
-    /// Tells what is known of the process of a finding of that time (ns of CLOCK_BOOTTIME), and gives the program.
-    pub fn describe(&mut self, process: &mut Process, time_ns: u64) -> Option<Arc<Image>> {
-        process.user.name = self.users.name(process.user.id);
-        let key = self.find(process)?;
-        process.parents = self.ancestors(key);
-        let entry = self.entries.get(&key)?;
-        process.interactive = entry.terminal;
-        let image = Arc::clone(entry.image(time_ns)?);
-        let is_newest = entry.images.last().is_some_and(|(_, newest)| Arc::ptr_eq(newest, &image));
-        let parent = entry.parent.map(|parent| parent.pid);
-        process.executable = image.executable(key.pid, key.ticks, parent);
-        let arguments = image.arguments(key.pid, key.ticks, is_newest);
-        process.command_args = self.redaction.apply(&arguments.list);
-        process.args_truncated = arguments.truncated.then_some(true);
-        Some(image)
+    /// Tells what is known of the process of a finding of that time (ns of CLOCK_BOOTTIME), and gives the program. It may
+    /// have been told before: where that still holds, nothing is made anew, and who else has it keeps it as it is.
+    pub fn describe(&mut self, process: &mut Arc<Process>, time_ns: u64) -> Option<Arc<Image>> {
+        let user = self.users.name(process.user.id);
+        let key = self.find(process);
+        let known = key.and_then(|key| Some((key, self.entries.get(&key)?)));
+        let image = known.and_then(|(_, entry)| entry.image(time_ns));
+        let interactive = known.and_then(|(_, entry)| entry.terminal);
+        let program = known.zip(image).map(|((key, entry), image)| {
+            let is_newest = entry.images.last().is_some_and(|(_, newest)| Arc::ptr_eq(newest, image));
+            let executable = image.executable(key.pid, key.ticks, entry.parent.map(|parent| parent.pid));
+            (executable, image.told(self.redaction, key.pid, key.ticks, is_newest))
+        });
+        let executable = program.and_then(|(executable, _)| executable);
+        let (arguments, args_truncated) = program.map(|(_, (list, cut))| (Some(list), cut)).unwrap_or_default();
+        let same_arguments = match arguments {
+            Some(list) => Arc::ptr_eq(list, &process.command_args),
+            None => process.command_args.is_empty(),
+        };
+        let same = same_arguments
+            && process.args_truncated == args_truncated
+            && process.user.name == user
+            && process.interactive == interactive
+            && process.executable.as_ref() == executable
+            && process.parents.iter().map(|one| (one.pid, &*one.comm)).eq(self.ancestors(key));
+        if !same {
+            let process = Arc::make_mut(process);
+            process.user.name = user;
+            process.parents = self.ancestors(key).map(|(pid, comm)| Ancestor { pid, comm: comm.to_owned() }).collect();
+            process.interactive = interactive;
+            process.executable = executable.cloned();
+            process.command_args = arguments.cloned().unwrap_or_default();
+            process.args_truncated = args_truncated;
+        }
+        image.cloned()
     }
 
-    /// The parent, its parent and so on: those at birth, whoever adopted the process later.
-    fn ancestors(&self, key: Key) -> Vec<Ancestor> {
-        let mut found = Vec::new();
-        let mut next = self.entries.get(&key).and_then(|entry| entry.parent);
-        while let (Some(key), true) = (next, found.len() < ANCESTORS) {
-            let Some(entry) = self.entries.get(&key) else { break };
-            found.push(Ancestor { pid: key.pid, comm: entry.comm.clone() });
+    /// The parent, its parent and so on, with their names: those at birth, whoever adopted the process later.
+    fn ancestors(&self, key: Option<Key>) -> impl Iterator<Item = (u32, &str)> {
+        let mut next = key.and_then(|key| self.entries.get(&key)?.parent);
+        std::iter::from_fn(move || {
+            let key = next?;
+            let entry = self.entries.get(&key)?;
             next = entry.parent;
-        }
-        found
+            Some((key.pid, &*entry.comm))
+        })
+        .take(ANCESTORS)
     }
 
     /// Processes that are remembered: living, gone.

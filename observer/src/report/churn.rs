@@ -24,8 +24,8 @@ pub(super) fn section(store: &Store, selection: &Selection) -> Result<String> {
     store.notices("churn", selection, |event| {
         let Body::Churn(churn) = &event.body else { return Ok(()) };
         let peer = &churn.network.peer;
-        let peer = peer.name.as_ref().unwrap_or(&peer.address).clone();
-        let key = (event.host.name.clone(), churn.process.comm.clone(), peer);
+        let peer = peer.name.as_deref().unwrap_or(&peer.address).to_owned();
+        let key = (event.host.name.to_string(), churn.process.comm.clone(), peer);
         if let Some((times, latest)) = pairs.get_mut(&key) {
             *times += 1;
             *latest = event;

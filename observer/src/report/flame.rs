@@ -187,9 +187,9 @@ mod tests {
 
     /// A stack, the outermost function first.
     fn stack(process: &str, functions: &[&str], events: u64) -> StackCount {
-        let frame = |name: &&str| Frame { symbol: Some((*name).to_owned()), ..Frame::default() };
+        let frame = |name: &&str| Frame { symbol: Some((*name).to_owned()), ..Frame::default() }.into();
         let user = functions.iter().rev().map(frame).collect();
-        let kernel = vec![frame(&"__tcp_close")];
+        let kernel = [frame(&"__tcp_close")].into();
         StackCount { process: Some(process.to_owned()), stack: Stack { user, kernel }, events }
     }
 

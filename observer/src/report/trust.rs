@@ -77,7 +77,7 @@ impl Trust {
         store.notices("loss", selection, |event| {
             if let Body::Loss(loss) = event.body {
                 let place = loss.sink.map_or_else(|| format!("the {}", loss.place), |sink| format!("sink {sink}"));
-                *lost.entry((event.host.name, place)).or_default() += loss.lost;
+                *lost.entry((event.host.name.to_string(), place)).or_default() += loss.lost;
             }
             Ok(())
         })?;
@@ -107,7 +107,7 @@ impl Trust {
         store.notices("audit", selection, |event| {
             if let Body::Audit(mut audit) = event.body {
                 audit.counters.retain(|counter| counter.residual != 0);
-                latest.insert((event.host.name, audit.namespace), audit);
+                latest.insert((event.host.name.to_string(), audit.namespace), audit);
             }
             Ok(())
         })?;
@@ -164,19 +164,19 @@ impl Trust {
         store.notices("started", &selection.within(None, selection.until), |event| {
             let time = clock::time_of(&event.time).unwrap_or(0);
             if let Body::Started(started) = event.body
-                && begins.contains(&(event.host.name.as_str(), time))
+                && begins.contains(&(&*event.host.name, time))
             {
                 for limit in started.hooks.coverage {
                     limits
                         .entry(format!("{}: {}", limit.what, limit.limit))
                         .or_default()
-                        .insert(event.host.name.clone());
+                        .insert(event.host.name.to_string());
                 }
                 if let Some(filters) = filtered(&started.filters) {
                     limits
                         .entry(format!("Only what these filters let pass: {filters}"))
                         .or_default()
-                        .insert(event.host.name);
+                        .insert(event.host.name.to_string());
                 }
             }
             Ok(())
@@ -185,7 +185,7 @@ impl Trust {
             if let Body::Reloaded(reloaded) = event.body {
                 let filters = filtered(&reloaded.filters).unwrap_or_else(|| "none".to_owned());
                 let told = format!("Filters were changed at {}: {filters}", event.time.get(..16).unwrap_or_default());
-                limits.entry(told).or_default().insert(event.host.name);
+                limits.entry(told).or_default().insert(event.host.name.to_string());
             }
             Ok(())
         })?;

@@ -58,7 +58,7 @@ impl Account {
 
     /// As events show it.
     pub(super) fn shown(&self) -> User {
-        User { id: self.uid, name: self.name.clone() }
+        User { id: self.uid, name: self.name.as_deref().map(Into::into) }
     }
 
     /// Becomes this user, in this thread; the permitted capabilities stay. What the user asked for by name is done or

@@ -36,7 +36,7 @@ impl<'a> Gist<'a> {
                 level: Level::of(finding.severity),
                 cause: Some(finding.cause.name()),
                 severity: Some(finding.severity.name()),
-                process: finding.process.as_ref(),
+                process: finding.process.as_deref(),
                 peer: finding.network.as_ref().map(|network| message::end(&network.peer.address, network.peer.port)),
             },
             Body::Churn(churn) => {

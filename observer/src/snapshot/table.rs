@@ -127,7 +127,7 @@ mod tests {
         Waiting {
             schema: "",
             time: String::new(),
-            host: Host { name: String::new() },
+            host: Host { name: "".into() },
             severity: Severity::Harmful,
             process: Some(Holder { pid: 4242, comm: comm.to_owned(), fd: 7 }),
             descriptors: 1,

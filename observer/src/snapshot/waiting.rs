@@ -141,7 +141,7 @@ pub(super) fn told(
     Some(Waiting {
         schema: SCHEMA,
         time: time.to_owned(),
-        host: Host { name: host.to_owned() },
+        host: Host { name: host.into() },
         severity: judge::severity(&finding),
         process,
         descriptors: held_by.len(),

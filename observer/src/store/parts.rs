@@ -1,6 +1,8 @@
 //! What of an event has which place: taken apart when it is written, put together when it is read. The patterns name
 //! every field, so that one that is new cannot be forgotten.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{
@@ -104,11 +106,11 @@ pub(super) struct Remembered {
     #[serde(default)]
     pub(super) cgroup: Option<Cgroup>,
     #[serde(default)]
-    pub(super) container: Option<Container>,
+    pub(super) container: Option<Arc<Container>>,
     #[serde(default)]
-    pub(super) systemd: Option<Systemd>,
+    pub(super) systemd: Option<Arc<Systemd>>,
     #[serde(default)]
-    pub(super) k8s: Option<Kubernetes>,
+    pub(super) k8s: Option<Arc<Kubernetes>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -121,7 +123,7 @@ struct RememberedProcess {
     #[serde(default)]
     executable: Option<Executable>,
     #[serde(default)]
-    command_args: Vec<String>,
+    command_args: Arc<[String]>,
     #[serde(default)]
     args_truncated: Option<bool>,
     #[serde(default)]
@@ -143,9 +145,9 @@ pub(super) struct Part {
 
 impl Remembered {
     /// The process in this part.
-    pub(super) fn acting(&self, part: &Part) -> Process {
+    pub(super) fn acting(&self, part: &Part) -> Arc<Process> {
         let process = self.process.clone();
-        Process {
+        Arc::new(Process {
             pid: process.pid,
             tid: part.tid,
             comm: process.comm,
@@ -161,7 +163,7 @@ impl Remembered {
             runtime: process.runtime,
             exiting: part.exiting,
             attribution: part.attribution,
-        }
+        })
     }
 }
 
@@ -169,7 +171,7 @@ impl Remembered {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) owner: Option<Process>,
+    pub(super) owner: Option<Arc<Process>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listener: Option<Listener>,
 }

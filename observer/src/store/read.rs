@@ -1,6 +1,6 @@
 //! Rows into events: what was written comes out as it went in.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{borrow::Cow, collections::HashMap, rc::Rc, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -35,8 +35,8 @@ pub(super) struct Events {
 }
 
 struct Session {
-    host: String,
-    schema: String,
+    host: Arc<str>,
+    schema: Cow<'static, str>,
 }
 
 struct Kind {
@@ -53,7 +53,7 @@ struct Actor {
 
 struct Address {
     address: String,
-    name: Option<String>,
+    name: Option<Arc<str>>,
     name_source: Option<String>,
 }
 
@@ -132,7 +132,8 @@ impl Events {
     fn session(&mut self, connection: &Connection, id: i64) -> Result<Rc<Session>> {
         remembered(&mut self.sessions, id, || {
             let mut find = connection.prepare_cached("SELECT host, schema FROM session WHERE id = ?")?;
-            let session = find.query_row([id], |row| Ok(Session { host: row.get(0)?, schema: row.get(1)? }));
+            let session =
+                find.query_row([id], |row| Ok(Session { host: row.get(0)?, schema: row.get::<_, String>(1)?.into() }));
             session.with_context(|| format!("session {id} is missing"))
         })
     }
@@ -204,10 +205,11 @@ fn kind(row: &Row<'_>) -> Result<Kind> {
         text(2)?.as_deref().and_then(value).context("a kind without the source of its cause")?,
     );
     finding.severity = text(3)?.unwrap_or_default().parse().map_err(anyhow::Error::msg)?;
-    finding.hint = text(12)?.zip(text(13)?).map(|(advice, reference)| Hint { advice, reference });
+    finding.hint =
+        text(12)?.zip(text(13)?).map(|(advice, reference)| Hint { advice: advice.into(), reference: reference.into() });
     finding.tcp = Tcp {
-        state: text(7)?,
-        kernel_reason: text(8)?,
+        state: text(7)?.map(Into::into),
+        kernel_reason: row.get(8)?,
         fin_received: row.get(9)?,
         reset_sent: row.get(10)?,
         disagreement: row.get(11)?,
@@ -216,7 +218,7 @@ fn kind(row: &Row<'_>) -> Result<Kind> {
     let nowhere = || Endpoint { address: String::new(), port: 0, name: None, name_source: None };
     let network = text(4)?.as_deref().and_then(value).map(|kind| Network {
         kind,
-        transport: "tcp".to_owned(),
+        transport: "tcp".into(),
         role: None,
         local: nowhere(),
         peer: nowhere(),

@@ -144,9 +144,9 @@ impl Rows {
             Body::Churn(churn) => {
                 let place = parts::Place {
                     cgroup: churn.cgroup.as_ref(),
-                    container: churn.container.as_ref(),
-                    systemd: churn.systemd.as_ref(),
-                    k8s: churn.k8s.as_ref(),
+                    container: churn.container.as_deref(),
+                    systemd: churn.systemd.as_deref(),
+                    k8s: churn.k8s.as_deref(),
                 };
                 Some(self.process(connection, &event.host.name, &churn.process, &place, time)?.process)
             }
@@ -168,7 +168,7 @@ impl Rows {
             Body::Started(started) => Some(started),
             _ => None,
         };
-        if let (None, Some(session)) = (started, self.sessions.get_mut(&event.host.name)) {
+        if let (None, Some(session)) = (started, self.sessions.get_mut(&*event.host.name)) {
             session.last = session.last.max(time);
             return Ok(session.id);
         }
@@ -183,7 +183,7 @@ impl Rows {
                 started.map(|started| &started.version),
                 started.map(|started| &started.kernel),
             ])?;
-        self.sessions.insert(event.host.name.clone(), Session { id, last: time });
+        self.sessions.insert(event.host.name.to_string(), Session { id, last: time });
         Ok(id)
     }
 
@@ -215,9 +215,9 @@ impl Rows {
         let kind = self.kinds.of(connection, &kind, time)?;
         let place = parts::Place {
             cgroup: finding.cgroup.as_ref(),
-            container: finding.container.as_ref(),
-            systemd: finding.systemd.as_ref(),
-            k8s: finding.k8s.as_ref(),
+            container: finding.container.as_deref(),
+            systemd: finding.systemd.as_deref(),
+            k8s: finding.k8s.as_deref(),
         };
         let none = parts::Place::default();
         let process =

@@ -7,17 +7,22 @@ use super::{
     call::Call,
     image::{Depth, Image},
     kallsyms::Symbol,
+    made::{Made, Version},
     open::FileKey,
     process::{Identity, Process},
     request::Limits,
     site::Site,
 };
+use crate::event::Frame;
 
 /// Files that may be open at once: a process may have 1024 by default.
 const OPEN: usize = 64;
 
 /// Addresses of the kernel that are remembered: few places of it send a RST.
 const KERNEL: usize = 4096;
+
+/// The part of the memory that frames may take: one in so many.
+const MADE: usize = 8;
 
 /// Offsets of one file that are remembered.
 const OFFSETS: usize = 16 << 10;
@@ -65,23 +70,67 @@ impl Known {
 }
 
 /// All that is known.
-#[derive(Default)]
 pub(super) struct Cache {
     processes: HashMap<Identity, Process>,
     files: HashMap<FileKey, Known>,
     kernel: HashMap<u64, Option<Symbol>>,
+    kernel_version: Version,
+    made: Made,
     /// Questions so far, which tell what was used last.
     clock: u64,
     pub(super) evicted: u64,
 }
 
 impl Cache {
+    /// Nothing is known yet. In so many bytes all is to be kept.
+    pub(super) fn new(memory: usize) -> Self {
+        Self {
+            processes: HashMap::new(),
+            files: HashMap::new(),
+            kernel: HashMap::new(),
+            kernel_version: 0,
+            made: Made::new(memory / MADE),
+            clock: 0,
+            evicted: 0,
+        }
+    }
+
     pub(super) fn process(&self, identity: &Identity) -> Option<&Process> {
         self.processes.get(identity)
     }
 
+    /// Something about a process changes.
     pub(super) fn process_mut(&mut self, identity: &Identity) -> Option<&mut Process> {
-        self.processes.get_mut(identity)
+        let process = self.processes.get_mut(identity)?;
+        process.version = self.made.version();
+        Some(process)
+    }
+
+    /// The version of the kernel's symbols.
+    pub(super) fn kernel_version(&self) -> Version {
+        self.kernel_version
+    }
+
+    /// Adds frames that were made before; false when they are not there. Whoever has used their `file` uses it still.
+    pub(super) fn recall(
+        &mut self,
+        key: (Version, u64, bool),
+        frames: &mut Vec<Arc<Frame>>,
+        file: &mut Option<FileKey>,
+    ) -> bool {
+        let Some(home) = self.made.add(key, frames) else { return false };
+        if home != *file
+            && let Some(known) = home.and_then(|key| self.files.get_mut(&key))
+        {
+            known.used = self.clock;
+            *file = home;
+        }
+        true
+    }
+
+    /// Keeps frames of which nothing more will be known.
+    pub(super) fn keep(&mut self, key: (Version, u64, bool), frames: &[Arc<Frame>], file: Option<FileKey>) {
+        self.made.keep(key, frames, file);
     }
 
     pub(super) fn file(&self, key: FileKey) -> Option<&Known> {
@@ -113,7 +162,8 @@ impl Cache {
     }
 
     /// Takes over what a look at a process has brought.
-    pub(super) fn learn(&mut self, identity: &Identity, new: Process) {
+    pub(super) fn learn(&mut self, identity: &Identity, mut new: Process) {
+        new.version = self.made.version();
         match self.processes.get_mut(identity) {
             Some(process) => process.renew(new),
             None => {
@@ -166,10 +216,16 @@ impl Cache {
             self.kernel = HashMap::new();
         }
         self.kernel.extend(found);
+        self.kernel_version = self.made.version();
     }
 
     /// Bytes in memory, roughly.
     pub(super) fn held(&self) -> usize {
+        self.found() + self.made.held().0
+    }
+
+    /// The same without the frames, which keep to their own bound.
+    fn found(&self) -> usize {
         const SYMBOL: usize = 128;
         let processes: usize = self.processes.values().map(Process::held).sum();
         let files: usize = self.files.values().map(Known::held).sum();
@@ -188,16 +244,17 @@ impl Cache {
                 self.evicted += 1;
             }
         }
-        let mut held = self.held();
-        while held > limits.memory && self.close_oldest() {
+        let most = limits.memory.saturating_sub(self.made.held().1);
+        let mut held = self.found();
+        while held > most && self.close_oldest() {
             self.evicted += 1;
-            held = self.held();
+            held = self.found();
         }
-        while held > limits.memory && self.forget_file() {
-            held = self.held();
+        while held > most && self.forget_file() {
+            held = self.found();
         }
-        while (held > limits.memory || self.processes.len() > limits.processes) && self.forget_process() {
-            held = self.held();
+        while (held > most || self.processes.len() > limits.processes) && self.forget_process() {
+            held = self.found();
         }
     }
 

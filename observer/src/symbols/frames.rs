@@ -1,12 +1,13 @@
 //! Makes frames of an event from what is known. Looks nothing up: it runs on the caller's thread.
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use super::{
     cache::Cache,
     call::Call,
     image::Depth,
     leaf,
+    open::FileKey,
     process::{Home, Identity, before, in_file},
     request::Request,
 };
@@ -14,11 +15,21 @@ use crate::event::Frame;
 
 /// What is known of a stack.
 pub(super) struct Answer {
-    pub(super) frames: Vec<Frame>,
+    pub(super) frames: Vec<Arc<Frame>>,
     /// Looking things up would tell no more.
     pub(super) complete: bool,
     /// The process should be looked at again, by and by.
     pub(super) stale: bool,
+}
+
+/// What is known of an address.
+enum Known {
+    /// Looking things up could tell more.
+    Partly,
+    /// For now, as far as that goes.
+    Now,
+    /// As long as its process stays as it is; in this file, if it is in one.
+    Lasting(Option<FileKey>),
 }
 
 /// What to look up in the kernel, where the innermost address is where it was.
@@ -31,66 +42,85 @@ pub(super) fn user(cache: &mut Cache, identity: &Identity, request: &Request<'_>
     cache.touch(identity);
     let process = cache.process(identity);
     let stale = process.is_some_and(|process| process.is_stale(now));
+    let version = process.map(|process| process.version);
     let callers = process.map(|process| leaf::callers(cache, process, request.addresses, request.top, now));
     let callers = callers.unwrap_or_default();
-    let frames = Vec::with_capacity(request.addresses.len() + callers.found.len());
-    let mut answer = Answer { frames, complete: callers.wanted.is_none(), stale };
+    let mut frames = Vec::with_capacity(request.addresses.len() + callers.found.len());
+    let mut complete = callers.wanted.is_none();
+    let mut file = None;
     let (innermost, others) = request.addresses.split_at(request.addresses.len().min(1));
     for address in [innermost, &callers.found, others].into_iter().flatten() {
-        answer.complete &= add(cache, identity, request, *address, now, &mut answer.frames);
+        let key = version.map(|version| (version, *address, false));
+        if key.is_some_and(|key| cache.recall(key, &mut frames, &mut file)) {
+            continue;
+        }
+        let first = frames.len();
+        let known = add(cache, identity, request, *address, now, &mut frames);
+        complete &= !matches!(known, Known::Partly);
+        if let (Some(key), Known::Lasting(file)) = (key, known) {
+            cache.keep(key, &frames[first..], file);
+        }
     }
-    answer
+    Answer { frames, complete, stale }
 }
 
-/// Adds the frames of an address; false when looking things up could tell more.
+/// Adds the frames of an address.
 fn add(
     cache: &mut Cache,
     identity: &Identity,
     request: &Request<'_>,
     address: u64,
     now: Instant,
-    frames: &mut Vec<Frame>,
-) -> bool {
+    frames: &mut Vec<Arc<Frame>>,
+) -> Known {
+    let now_or_partly = |now| if now { Known::Now } else { Known::Partly };
     let wanted = before(address);
     let plain = Frame { address: Some(hex(address)), ..Frame::default() };
     let process = cache.process(identity);
     let Some((process, place)) = process.and_then(|process| Some((process, process.at(wanted)?))) else {
         let own = (request.text_start..request.text_end).contains(&wanted);
         let module = request.executable.filter(|_| own).and_then(|program| file_name(&program.path));
-        frames.push(Frame { module, ..plain });
-        return process.is_some_and(|process| !process.may_have_grown(now));
+        frames.push(Frame { module, ..plain }.into());
+        return now_or_partly(process.is_some_and(|process| !process.may_have_grown(now)));
     };
     if place.mapping.is_made_at_run_time() {
         let function = process.jit.find(wanted);
-        let known = function.is_some() || !process.may_have_names(now);
+        let known = match function {
+            Some(_) => Known::Lasting(None),
+            None => now_or_partly(!process.may_have_names(now)),
+        };
         let (symbol, offset) = function.map(|(name, start)| (name.to_owned(), hex(address - start))).unzip();
-        frames.push(Frame { symbol, offset, ..plain });
+        frames.push(Frame { symbol, offset, ..plain }.into());
         return known;
     }
     let offset = in_file(place, wanted);
     let plain =
         Frame { module: Some(place.mapping.module().to_owned()), offset: Some(hex(in_file(place, address))), ..plain };
-    let home = place.home;
-    let known = match home {
-        Home::File(key) => cache.calls(key, offset),
-        Home::Nowhere | Home::Unopened => None,
+    let (known, calls) = match place.home {
+        Home::File(key) => match cache.calls(key, offset) {
+            Some((Depth::Whole, calls)) => (Known::Lasting(Some(key)), Some(calls)),
+            Some((Depth::Names, calls)) => (Known::Partly, Some(calls)),
+            None => (Known::Partly, None),
+        },
+        Home::Nowhere => (Known::Lasting(None), None),
+        Home::Unopened => (Known::Partly, None),
     };
-    push(known.as_ref().map(|(_, calls)| &**calls).unwrap_or_default(), plain, address - wanted, frames);
-    home == Home::Nowhere || known.is_some_and(|(depth, _)| depth == Depth::Whole)
+    push(calls.as_deref().unwrap_or_default(), plain, address - wanted, frames);
+    known
 }
 
 /// Adds a frame for each call. `plain` is what is known without them, `beyond` the distance from what was looked up to
 /// the address itself.
-fn push(calls: &[Call], plain: Frame, beyond: u64, frames: &mut Vec<Frame>) {
-    let Some((function, inlined)) = calls.split_last() else { return frames.push(plain) };
+fn push(calls: &[Call], plain: Frame, beyond: u64, frames: &mut Vec<Arc<Frame>>) {
+    let Some((function, inlined)) = calls.split_last() else { return frames.push(plain.into()) };
     for call in inlined {
         let module = plain.module.clone();
-        frames.push(Frame { inlined: Some(true), module, ..frame(call) });
+        frames.push(Frame { inlined: Some(true), module, ..frame(call) }.into());
     }
     let into = function.into.map(|into| hex(into.saturating_add(beyond)));
     // The offset in the file is for those who look the symbol up themselves.
     let offset = if function.name.is_some() { into } else { plain.offset.clone() };
-    frames.push(Frame { offset, address: plain.address, module: plain.module, ..frame(function) });
+    frames.push(Frame { offset, address: plain.address, module: plain.module, ..frame(function) }.into());
 }
 
 fn frame(call: &Call) -> Frame {
@@ -98,13 +128,17 @@ fn frame(call: &Call) -> Frame {
 }
 
 /// The frames of a stack in the kernel.
-pub(super) fn kernel(cache: &Cache, addresses: &[u64]) -> Answer {
+pub(super) fn kernel(cache: &mut Cache, addresses: &[u64]) -> Answer {
     let mut answer = Answer { frames: Vec::with_capacity(addresses.len()), complete: true, stale: false };
     for (index, address) in addresses.iter().enumerate() {
+        let key = (cache.kernel_version(), *address, index == 0);
+        if cache.recall(key, &mut answer.frames, &mut None) {
+            continue;
+        }
         let found = cache.kernel(in_kernel(index, *address));
-        answer.complete &= found.is_some();
+        let known = found.is_some();
         let plain = Frame { address: Some(hex(*address)), ..Frame::default() };
-        answer.frames.push(match found {
+        let frame = Arc::new(match found {
             Some(Some(found)) => Frame {
                 symbol: Some(found.name.clone()),
                 offset: Some(hex(address - found.start)),
@@ -113,6 +147,11 @@ pub(super) fn kernel(cache: &Cache, addresses: &[u64]) -> Answer {
             },
             _ => plain,
         });
+        if known {
+            cache.keep(key, std::slice::from_ref(&frame), None);
+        }
+        answer.complete &= known;
+        answer.frames.push(frame);
     }
     answer
 }
@@ -124,3 +163,6 @@ fn hex(number: u64) -> String {
 fn file_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Stacks to symbols: which function, file and line an address of a process or of the kernel belongs to.
 //!
 //! ```text
-//!  caller ─► frames ◄─────────── cache ◄── worker ─► process ─► maps, perf
+//!  caller ─► frames ◄─── made, cache ◄── worker ─► process ─► maps, perf
 //!  (waits until its deadline)                  └───► image ───► golang, dwarf, table
 //! ```
 //!
@@ -25,6 +25,7 @@ mod open;
 mod site;
 mod image;
 mod process;
+mod made;
 mod cache;
 mod leaf;
 mod frames;
@@ -79,7 +80,7 @@ impl Symbolizer {
 
     /// The frames of a stack in a process: with symbols if they are known, or become known before the deadline.
     /// Otherwise with module and offset where those are known; the symbols are looked up for later stacks.
-    pub fn user(&self, request: &Request<'_>, deadline: Instant) -> Vec<Frame> {
+    pub fn user(&self, request: &Request<'_>, deadline: Instant) -> Vec<Arc<Frame>> {
         let identity = Identity::of(request);
         let answer = |state: &mut State| frames::user(&mut state.cache, &identity, request, Instant::now());
         let job = |addresses: &[u64]| {
@@ -97,13 +98,13 @@ impl Symbolizer {
     }
 
     /// The frames of a stack in the kernel; addresses only where the kernel hides its symbols.
-    pub fn kernel(&self, addresses: &[u64], deadline: Instant) -> Vec<Frame> {
+    pub fn kernel(&self, addresses: &[u64], deadline: Instant) -> Vec<Arc<Frame>> {
         let job = || {
             let places = addresses.iter().enumerate();
             let wanted: Vec<u64> = places.map(|(index, address)| in_kernel(index, *address)).collect();
             Job { number: self.numbers.hash_one(&wanted), task: Task::Kernel(wanted) }
         };
-        self.ask(|state| frames::kernel(&state.cache, addresses), job, deadline).0
+        self.ask(|state| frames::kernel(&mut state.cache, addresses), job, deadline).0
     }
 
     /// Reads the kernel's symbols, and waits for that as long as it takes.
@@ -132,7 +133,7 @@ impl Symbolizer {
         answer: impl Fn(&mut State) -> Answer,
         job: impl FnOnce() -> Job,
         deadline: Instant,
-    ) -> (Vec<Frame>, bool) {
+    ) -> (Vec<Arc<Frame>>, bool) {
         let mut state = self.shared.state();
         let known = answer(&mut state);
         if known.complete {

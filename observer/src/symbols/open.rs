@@ -153,7 +153,7 @@ mod tests {
         let path = scratch("program");
         fs::write(&path, "old").unwrap();
         let metadata = fs::metadata(&path).unwrap();
-        let mut program = Executable { path: path.clone(), file: Some(FileId::of(&metadata)) };
+        let mut program = Executable { path: path.as_path().into(), file: Some(FileId::of(&metadata)) };
         let started = |ago| (boot_time() + Duration::from_secs(60) - ago).as_nanos() as u64;
         assert!(executable(&program, 0).is_some());
         program.file = None;

@@ -12,6 +12,7 @@ use std::{
 use super::{
     area::Area,
     image::Image,
+    made::Version,
     maps::{self, Mapping},
     open::{self, FileKey},
     perf::PerfMap,
@@ -107,6 +108,8 @@ pub(super) struct Process {
     /// Names of code that was made at run time.
     pub(super) jit: Arc<PerfMap>,
     pub(super) jit_looked: Option<Instant>,
+    /// Of what was made from what is known here.
+    pub(super) version: Version,
     /// When it was last asked for, in a count of questions.
     pub(super) used: u64,
 }
@@ -119,13 +122,13 @@ pub(super) struct Look {
 }
 
 impl Process {
-    fn new(mappings: Vec<Mapping>, looked: Option<Instant>) -> Self {
+    pub(super) fn new(mappings: Vec<Mapping>, looked: Option<Instant>) -> Self {
         let place = |mapping: Mapping| {
             let home = if mapping.inode == 0 { Home::Nowhere } else { Home::Unopened };
             Place { mapping, home }
         };
         let places = mappings.into_iter().map(place).collect();
-        Self { places, looked, jit: Arc::default(), jit_looked: None, used: 0 }
+        Self { places, looked, jit: Arc::default(), jit_looked: None, version: 0, used: 0 }
     }
 
     /// The code at an address.
@@ -159,6 +162,7 @@ impl Process {
 
     /// Takes over what a new look has brought.
     pub(super) fn renew(&mut self, new: Process) {
+        self.version = new.version;
         if new.looked.is_none() {
             // It is gone: what was seen before is as good as it gets, unless there is nothing.
             self.looked = None;

@@ -1,6 +1,6 @@
 //! What is asked, and what it may cost.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::processes::FileId;
 
@@ -29,7 +29,7 @@ pub struct Request<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executable {
     /// Where this process can open it.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Which file it is. When that is unknown, only a file that has not changed since the process began is taken for
     /// the program.
     pub file: Option<FileId>,

@@ -69,7 +69,7 @@ impl State {
 impl Shared {
     pub(super) fn new(limits: Limits) -> Self {
         let state = State {
-            cache: Cache::default(),
+            cache: Cache::new(limits.memory),
             queue: VecDeque::new(),
             pending: HashSet::new(),
             parked: Vec::new(),

@@ -78,7 +78,7 @@ fn lines(event: &Event, finding: &Finding) -> Vec<Line> {
     if let Some(hint) = &finding.hint {
         lines.push(Line::Advice(printable(&format!("{} ({})", hint.advice, hint.reference))));
     }
-    let stack = finding.stack.iter().flat_map(|stack| stack.kernel.iter().chain(&stack.user));
+    let stack = finding.stack.iter().flat_map(|stack| stack.kernel.iter().chain(stack.user.iter()));
     lines.extend(stack.map(|frame| Line::Frame(render::frame(frame))));
     lines
 }

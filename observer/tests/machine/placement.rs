@@ -78,10 +78,10 @@ fn process() {
     let mut process = group.occupy();
     let text = fs::read_to_string(format!("/proc/{}/cgroup", process.id())).unwrap();
     let placed = Placement::of_file(&text);
-    assert_eq!(placed.path, Some(group.path()));
+    assert_eq!(placed.path, Some(group.path().into()));
     let container = placed.container.clone().unwrap();
     assert_eq!((container.id.as_str(), container.runtime.as_deref()), (ID, Some("docker")));
-    assert_eq!(cgroup::path_of(id), placed.path);
+    assert_eq!(cgroup::path_of(id).as_deref(), placed.path.as_deref());
     assert_eq!(cgroup::id_of(&group.path()), Some(id));
 
     drop(process.stdin.take());

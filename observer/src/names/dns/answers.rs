@@ -125,7 +125,7 @@ impl Answers {
     }
 
     /// The name by which an address was asked for, as far as it spoke for it when a connection began.
-    pub(in crate::names) fn name(&self, address: IpAddr, whose: Whose, since_ns: u64) -> Option<&str> {
+    pub(in crate::names) fn name(&self, address: IpAddr, whose: Whose, since_ns: u64) -> Option<&Arc<str>> {
         let counts = |entry: &&Entry| match whose {
             Whose::Process(process) => entry.process == Some(process),
             Whose::Namespace(netns) => entry.netns == netns,
@@ -133,7 +133,7 @@ impl Answers {
         };
         let entries = self.entries.get(&address)?.iter().filter(counts);
         let fitting = entries.filter_map(|entry| Some((entry.fit(since_ns)?, entry)));
-        fitting.max_by_key(|(fit, entry)| (*fit, entry.number)).map(|(_, entry)| &*entry.name)
+        fitting.max_by_key(|(fit, entry)| (*fit, entry.number)).map(|(_, entry)| &entry.name)
     }
 
     /// Entries kept.

@@ -29,7 +29,7 @@ fn is_told(dns: &mut Dns, socket: u64, draft: &Draft) {
 
 fn known(dns: &Dns, address: &str, tgid: u32) -> Option<String> {
     let whose = ProcessId::of(tgid, SECOND).map_or(Whose::Anybody, Whose::Process);
-    dns.answers().name(address.parse::<IpAddr>().unwrap(), whose, SECOND).map(str::to_owned)
+    dns.answers().name(address.parse::<IpAddr>().unwrap(), whose, SECOND).map(ToString::to_string)
 }
 
 #[test]

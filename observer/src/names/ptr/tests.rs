@@ -55,7 +55,7 @@ pub(in crate::names) fn answering(name: &'static str) -> Ptr {
 }
 
 fn named(name: &str) -> Outcome {
-    Outcome::Named(name.to_owned())
+    Outcome::Named(name.into())
 }
 
 #[test]

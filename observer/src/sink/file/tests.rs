@@ -22,8 +22,8 @@ fn contents(folder: &Folder) -> Vec<String> {
 
 fn event(seq: u64) -> Event {
     let body = Body::Loss(Loss { place: "sink".to_owned(), sink: None, lost: seq, causes: vec![], total_lost: seq });
-    let host = Host { name: "h".to_owned() };
-    Event { schema: "s".to_owned(), seq, time: "t".to_owned(), message: String::new(), host, body }
+    let host = Host { name: "h".into() };
+    Event { schema: "s".into(), seq, time: "t".to_owned(), message: String::new(), host, body }
 }
 
 fn delivery(seqs: std::ops::Range<u64>) -> Delivery {

@@ -9,11 +9,11 @@ use crate::{
 
 fn delivery(seqs: std::ops::Range<u64>) -> Arc<Delivery> {
     let event = |seq| Event {
-        schema: "s".to_owned(),
+        schema: "s".into(),
         seq,
         time: "t".to_owned(),
         message: String::new(),
-        host: Host { name: "h".to_owned() },
+        host: Host { name: "h".into() },
         body: Body::Loss(Loss { place: "ring".to_owned(), sink: None, lost: 1, causes: vec![], total_lost: 1 }),
     };
     Arc::new(Delivery::new(seqs.map(event).collect()))

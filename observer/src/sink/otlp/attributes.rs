@@ -1,6 +1,8 @@
 //! The fields of an event as attributes. One that the semantic conventions name has their name; every other has its own,
 //! as docs/events.md tells it, behind `conn_observer.`. Stacks are text, as people and backends read them.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value};
 use serde_json::Value as Json;
 
@@ -112,7 +114,7 @@ fn derived(process: &Process, attributes: &mut Vec<KeyValue>) {
 }
 
 /// A frame a line, the innermost first.
-fn stacktrace(frames: &[Frame]) -> String {
+fn stacktrace(frames: &[Arc<Frame>]) -> String {
     let lines: Vec<String> = frames.iter().enumerate().map(|(number, frame)| line(number, frame)).collect();
     lines.join("\n")
 }
@@ -168,7 +170,7 @@ mod tests {
         assert_eq!(line(2, &raw), "#2 0x10 undrained+0xbfc");
         assert_eq!(line(3, &Frame::default()), "#3 ?");
         let forged = Frame { symbol: Some("a\n#9 0x1 b".to_owned()), ..Frame::default() };
-        assert_eq!(stacktrace(&[forged, raw]).lines().count(), 2);
+        assert_eq!(stacktrace(&[forged, raw].map(Arc::new)).lines().count(), 2);
     }
 
     #[test]

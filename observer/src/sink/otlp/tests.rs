@@ -23,11 +23,11 @@ use crate::{
 /// An event that has little to tell.
 pub(super) fn event(seq: u64) -> Event {
     Event {
-        schema: "conn-observer/1".to_owned(),
+        schema: "conn-observer/1".into(),
         seq,
         time: "2026-11-24T08:46:25.029397244Z".to_owned(),
         message: format!("lost {seq}"),
-        host: Host { name: "vm".to_owned() },
+        host: Host { name: "vm".into() },
         body: Body::Loss(Loss { place: "ring".to_owned(), sink: None, lost: seq, causes: vec![], total_lost: seq }),
     }
 }
@@ -36,7 +36,7 @@ fn close() -> Event {
     let process = Process {
         comm: "undrained".to_owned(),
         executable: Some(Executable { path: "/usr/bin/undrained".to_owned(), deleted: None }),
-        command_args: vec!["undrained".to_owned(), "--fast".to_owned()],
+        command_args: ["undrained", "--fast"].map(str::to_owned).into(),
         parents: vec![Ancestor { pid: 7, comm: "sh".to_owned() }],
         start_time: Some("2026-11-24T08:46:24.436456419Z".to_owned()),
         ..Process::of(42, 43, Attribution::Current)
@@ -49,13 +49,13 @@ fn close() -> Event {
     let frame = Frame { symbol: Some("close".to_owned()), offset: Some("0x3a".to_owned()), ..Frame::default() };
     let mut finding = Finding {
         severity: Severity::Harmful,
-        process: Some(process),
-        counterpart: Some(Process::of(50, 50, Attribution::Owner)),
-        cgroup: Some(Cgroup { id: 9, path: Some("/a.slice".to_owned()) }),
-        container: Some(Container { id: "c0ffee".to_owned(), runtime: Some("containerd".to_owned()) }),
-        k8s: Some(Kubernetes { pod_uid: "u-1".to_owned(), qos_class: "guaranteed".to_owned() }),
+        process: Some(process.into()),
+        counterpart: Some(Process::of(50, 50, Attribution::Owner).into()),
+        cgroup: Some(Cgroup { id: 9, path: Some("/a.slice".into()) }),
+        container: Some(Container { id: "c0ffee".to_owned(), runtime: Some("containerd".to_owned()) }.into()),
+        k8s: Some(Kubernetes { pod_uid: "u-1".to_owned(), qos_class: "guaranteed".to_owned() }.into()),
         network: Some(serde_json::from_value::<Network>(network).unwrap()),
-        stack: Some(Stack { user: vec![frame], kernel: vec![] }),
+        stack: Some(Stack { user: [frame.into()].into(), ..Stack::default() }),
         ..Finding::of(Cause::CloseUnread, CauseSource::Both)
     };
     finding.tcp.unread_bytes = Some(4_022);

@@ -92,7 +92,7 @@ fn a_finding_is_a_message_of_rfc_5424() {
 fn a_host_may_be_named_anything() {
     let host = |name: &str| {
         let mut event = close(7, "a");
-        event.host.name = name.to_owned();
+        event.host.name = name.into();
         let mut message = Vec::new();
         Messages::of(Facility::Daemon).write(&event, b"{}", &mut message);
         String::from_utf8(message).unwrap().split(' ').nth(2).unwrap().to_owned()

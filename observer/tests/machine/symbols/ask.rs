@@ -1,6 +1,9 @@
 //! Asks until an answer has what is wanted: a worker may be slow on a busy machine.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conn_observer::{
     event::Frame,
@@ -20,7 +23,7 @@ pub(crate) fn budget() -> Instant {
 }
 
 /// The frames, as soon as nothing is looked up for them any more.
-pub(crate) fn settled(symbolizer: &Symbolizer, request: &Request<'_>) -> Vec<Frame> {
+pub(crate) fn settled(symbolizer: &Symbolizer, request: &Request<'_>) -> Vec<Arc<Frame>> {
     let start = Instant::now();
     loop {
         let before = symbolizer.stats().hits;
@@ -33,8 +36,8 @@ pub(crate) fn settled(symbolizer: &Symbolizer, request: &Request<'_>) -> Vec<Fra
 }
 
 /// `symbol file:line`, with `?` for what is missing; `+` before what is inlined.
-pub(crate) fn told(frames: &[Frame]) -> Vec<String> {
-    let tell = |frame: &Frame| {
+pub(crate) fn told(frames: &[Arc<Frame>]) -> Vec<String> {
+    let tell = |frame: &Arc<Frame>| {
         let name = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
         let file = frame.file.as_ref().map(|file| file.rsplit('/').next().unwrap().to_owned());
         let line = frame.line.map_or_else(|| "?".into(), |line| line.to_string());

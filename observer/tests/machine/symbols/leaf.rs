@@ -1,6 +1,6 @@
 //! Callers of functions without a frame, found on top of the stack; and what else may lie there.
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 
 use conn_observer::{event::Frame, symbols::Request};
 
@@ -72,7 +72,7 @@ fn start(scratch: &Scratch, flags: &[&str], arguments: &[&str]) -> Told {
     program
 }
 
-fn frames(program: &Told, top: &[u64]) -> Vec<Frame> {
+fn frames(program: &Told, top: &[u64]) -> Vec<Arc<Frame>> {
     settled(&symbolizer(), &Request { top, ..program.request() })
 }
 
@@ -105,7 +105,7 @@ fn what_else_lies_on_the_stack_is_no_caller() {
     let left = [program.top[0], program.top[1]];
     let symbols = |addresses: &[u64]| {
         let found = settled(&symbolizer(), &Request { addresses, top: &[], ..program.request() });
-        found.into_iter().map(|frame| frame.symbol.unwrap_or_default()).collect::<Vec<_>>()
+        found.iter().map(|frame| frame.symbol.clone().unwrap_or_default()).collect::<Vec<_>>()
     };
     assert_eq!(symbols(&left), ["other", "closes"], "return addresses of calls that were made before");
     let expected = frames(&program, &program.top);

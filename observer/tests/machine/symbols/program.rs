@@ -70,7 +70,7 @@ impl Told {
         let stat = |field| procfile::stat(&folder, field).unwrap();
         let path = folder.join("exe");
         let metadata = fs::metadata(&path).unwrap();
-        let executable = Executable { path: fs::read_link(&path).unwrap(), file: Some(FileId::of(&metadata)) };
+        let executable = Executable { path: fs::read_link(&path).unwrap().into(), file: Some(FileId::of(&metadata)) };
         Self {
             addresses,
             top,

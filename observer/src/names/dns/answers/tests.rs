@@ -21,7 +21,7 @@ fn answers(told: &[(&str, u32, u32, u64)]) -> Answers {
 }
 
 fn name(answers: &Answers, whose: Whose, second: u64) -> Option<&str> {
-    answers.name(address(1), whose, second * SECOND)
+    answers.name(address(1), whose, second * SECOND).map(|name| &**name)
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn finding(comm: &str, peer: &Endpoint) -> Finding {
     process.comm = comm.to_owned();
     let network = Network {
         kind: AddressType::Ipv4,
-        transport: "tcp".to_owned(),
+        transport: "tcp".into(),
         role: None,
         local: Endpoint::of([127, 0, 0, 1].into(), 1),
         peer: peer.clone(),
@@ -19,15 +19,15 @@ fn finding(comm: &str, peer: &Endpoint) -> Finding {
     };
     Finding {
         severity: Severity::Harmful,
-        process: Some(process),
+        process: Some(process.into()),
         network: Some(network),
         ..Finding::of(Cause::CloseUnread, CauseSource::Predicted)
     }
 }
 
 fn event(body: Body) -> Event {
-    let host = Host { name: String::new() };
-    Event { schema: String::new(), seq: 0, time: String::new(), message: String::new(), host, body }
+    let host = Host { name: "".into() };
+    Event { schema: "".into(), seq: 0, time: String::new(), message: String::new(), host, body }
 }
 
 fn close(comm: &str, peer: &Endpoint) -> Event {
@@ -90,8 +90,8 @@ fn what_nobody_knows_has_no_label_and_takes_no_place() {
 #[test]
 fn a_peer_goes_by_its_name_where_it_has_one() {
     let mut counted = Counted::new(9).unwrap();
-    counted.count(&close("a", &Endpoint { name: Some("db.example".to_owned()), ..peer(1) }));
-    counted.count(&close("a", &Endpoint { name: Some("db.example".to_owned()), ..peer(2) }));
+    counted.count(&close("a", &Endpoint { name: Some("db.example".into()), ..peer(1) }));
+    counted.count(&close("a", &Endpoint { name: Some("db.example".into()), ..peer(2) }));
     assert_eq!(samples(&counted, &metric::PEER_FINDINGS, "peer"), BTreeMap::from([("db.example".into(), 2.0)]));
 }
 
@@ -99,7 +99,7 @@ fn a_peer_goes_by_its_name_where_it_has_one() {
 fn names_that_others_choose_cannot_forge_lines() {
     let mut counted = Counted::new(9).unwrap();
     let evil = String::from_utf8_lossy(b"a\"} 1\nx{\\\xff").into_owned();
-    counted.count(&close(&evil, &Endpoint { name: Some(evil.clone()), ..peer(1) }));
+    counted.count(&close(&evil, &Endpoint { name: Some(evil.as_str().into()), ..peer(1) }));
     let text = TextEncoder::new().encode_to_string(&counted.registry().gather()).unwrap();
     let labels = "=\"a\\\"} 1\\nx{\\\\\u{fffd}\"";
     for line in [

@@ -6,36 +6,54 @@ use std::{collections::HashMap, hash::Hash};
 /// The map. Each entry has a weight, and those kept weigh at most the capacity together (and one entry that is heavier
 /// than half of it).
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, (V, usize)>,
     old: HashMap<K, (V, usize)>,
+    /// Of the younger half.
     weight: usize,
+    /// Of the older one.
+    old_weight: usize,
     half: usize,
 }
 
 impl<K: Eq + Hash + Clone, V> Recent<K, V> {
     /// An empty map.
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), weight: 0, half: (capacity / 2).max(1) }
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), weight: 0, old_weight: 0, half: (capacity / 2).max(1) }
     }
 
     /// The value, which counts as used.
-    pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
-        if let Some((value, weight)) = self.old.remove(key) {
+    pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
+        if let Some((value, weight)) = self.take_old(key) {
             self.put(key.clone(), value, weight);
         }
         self.young.get_mut(key).map(|(value, _)| value)
     }
 
     /// Keeps a value of weight 1.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         self.insert_weighing(key, value, 1);
     }
 
     /// Keeps a value.
-    pub(super) fn insert_weighing(&mut self, key: K, value: V, weight: usize) {
-        self.old.remove(&key);
+    pub(crate) fn insert_weighing(&mut self, key: K, value: V, weight: usize) {
+        self.take_old(&key);
         self.put(key, value, weight);
+    }
+
+    /// What all entries weigh.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight + self.old_weight
+    }
+
+    fn take_old(&mut self, key: &K) -> Option<(V, usize)> {
+        // Most maps never fill a half.
+        if self.old.is_empty() {
+            return None;
+        }
+        let (value, weight) = self.old.remove(key)?;
+        self.old_weight -= weight;
+        Some((value, weight))
     }
 
     fn put(&mut self, key: K, value: V, weight: usize) {
@@ -44,7 +62,7 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         }
         if self.weight + weight > self.half && !self.young.is_empty() {
             self.old = std::mem::take(&mut self.young);
-            self.weight = 0;
+            self.old_weight = std::mem::take(&mut self.weight);
         }
         self.young.insert(key, (value, weight));
         self.weight += weight;
@@ -52,7 +70,7 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
 
     /// Entries kept.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 }
@@ -69,6 +87,7 @@ mod tests {
             map.insert(key, "once");
             assert_eq!(map.get(&0).copied(), Some("used"), "after {key}");
             assert!(map.len() <= 8);
+            assert_eq!(map.weight(), map.len());
         }
         assert!(map.get(&1).is_none());
     }
