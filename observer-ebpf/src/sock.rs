@@ -135,7 +135,10 @@ impl<R: Reader> Sock<R> {
         if tcp.is_null() {
             return None;
         }
-        Some(Self { common: Common::new(sk), tcp })
+        // The same address, of another type: newer verifiers search all types of the kernel by name, several
+        // times, for each pointer that is loaded from one that a tracepoint gave, and not for this one. It was a quarter of the
+        // start.
+        Some(Self { common: Common::new(tcp), tcp })
     }
 
     #[inline(always)]

@@ -40,7 +40,7 @@ impl Stat {
     pub const UNATTRIBUTED: u32 = 1;
     /// Acts not counted because the totals map was full.
     pub const TOTALS_FULL: u32 = 2;
-    /// Sockets that could not be remembered: no duration, role or state before the close.
+    /// Sockets that could not be remembered, or were forgotten for another one: no duration, role or state before the close.
     pub const NOTES_FULL: u32 = 3;
     /// Children that could not be followed: the map of process ids was full.
     pub const PIDS_FULL: u32 = 4;

@@ -11,6 +11,7 @@
 //! it. `kernel` is the only door to aya and BTF, `cli` the only one to clap.
 
 pub mod diagnose;
+pub mod memory;
 pub mod recent;
 pub mod procfile;
 pub mod netns;

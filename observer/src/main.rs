@@ -11,13 +11,14 @@ use anyhow::{Context as _, Result};
 use conn_observer::{
     cli::{Cli, Task},
     diagnose::diagnose,
-    doctor, event, observe,
+    doctor, event, memory, observe,
 };
 
 /// Most of what is allocated here is freed by another thread.
 mod allocator {
-    use std::ffi::c_char;
+    use std::{ffi::c_char, ptr};
 
+    use tikv_jemalloc_sys::mallctl;
     use tikv_jemallocator::Jemalloc;
 
     #[global_allocator]
@@ -36,12 +37,23 @@ mod allocator {
     #[unsafe(export_name = "_rjem_malloc_conf")]
     #[used]
     static OPTIONS: Options = Options(c"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0".as_ptr());
+
+    /// Returns the free memory of all arenas to the system.
+    pub(super) fn release() {
+        // `MALLCTL_ARENAS_ALL` of jemalloc's header.
+        let purge = c"arena.4096.purge";
+        // SAFETY: a C string; this control reads and writes nothing else, and may be used at any time from any thread.
+        unsafe {
+            mallctl(purge.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0);
+        }
+    }
 }
 
 /// It could not run.
 const CANNOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
+    memory::released_by(allocator::release);
     match Cli::from_arguments().and_then(Cli::task).and_then(perform) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

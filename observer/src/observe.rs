@@ -31,6 +31,7 @@ use crate::{
     command::{self, Child},
     diagnose::diagnose,
     kernel::{self, Attached, Tally},
+    memory,
     notify::Notifier,
     options::{Destination, Options},
     output, procfile,
@@ -115,6 +116,7 @@ pub async fn run(mut options: Options, again: &dyn Fn() -> Result<Options>) -> R
     let mut stage = Stage::start(options, output, sinks.start(sandbox.rules()?)?, sandbox.rules()?)?;
     let mut stream = Stream::new(options, &reasons);
     stream.started(options, &attached, sandbox.state);
+    memory::release(); // what reading the kernel's types has taken
     let churn = Windows::begin(options);
     let mut session = Session {
         options,

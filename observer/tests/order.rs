@@ -42,7 +42,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustc_demangle::", &["symbols"]),
     ("rustls::", &["sink"]),
     ("sd_notify::", &["notify"]),
-    ("seccompiler::", &["sandbox"]),
+    ("seccompiler::", &["kernel", "sandbox"]),
     ("syslog_fmt::", &["sink"]),
     ("tonic::", &["sink"]),
     ("zstd::", &["sink", "source"]),

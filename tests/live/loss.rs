@@ -1,7 +1,10 @@
 //! A ring that is too small: what is lost is declared, and totals stay exact.
 
+use std::io::Write;
+
 use conn_observer_tests::abort;
 use conn_observer_tests::actor::{Actor, COMM};
+use conn_observer_tests::crowd;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
@@ -20,6 +23,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             a_flood_into_a_full_ring_is_declared_and_counted,
             a_ring_that_is_no_power_of_two_pages_is_refused,
             owners_for_whom_there_is_no_room_are_counted,
+            sockets_for_which_there_is_no_room_are_counted,
             lives_for_which_there_is_no_room_are_counted,
             processes_beyond_the_memory_are_forgotten_and_counted,
         ]
@@ -83,6 +87,31 @@ fn owners_for_whom_there_is_no_room_are_counted() {
         let unknown = received.iter().filter(|event| event.at("process").is_null()).count();
         assert!(unknown > CONNECTIONS / 2, "{unknown} of {CONNECTIONS}");
         assert_eq!(report.stopped().number("unknown_owners"), unknown as u64);
+    });
+}
+
+/// There is room for 65,536 sockets, but for eight only of those that meet in a set: of 24,000 some are too many.
+fn sockets_for_which_there_is_no_room_are_counted() {
+    const CONNECTIONS: usize = 12_000;
+    crowd::allow_at_least(32_768);
+    Netns::run(|namespace| {
+        let observer = Observer::within(namespace, &["--ring-size", "16777216"]);
+        let pairs: Vec<Pair> = (0..CONNECTIONS).map(|_| Pair::connect(Family::V4)).collect();
+        for pair in &pairs {
+            (&pair.client).write_all(b"x").expect("send");
+            sock::wait_readable(&pair.server, 1);
+        }
+        let (clients, servers): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.client, pair.server)).unzip();
+        drop(servers);
+        drop(clients);
+        let report = observer.stop();
+        assert_eq!(report.total(namespace, "close_unread", "acts"), CONNECTIONS as u64);
+        let closes: Vec<_> = report.lines().iter().filter(|event| event.cause() == "close_unread").collect();
+        assert_eq!(closes.len(), CONNECTIONS, "told all the same");
+        assert!(closes.iter().all(|event| event.number("tcp.unread_bytes") == 1 && !event.at("process").is_null()));
+        let ageless = closes.iter().filter(|event| event.at("tcp.duration_ms").is_null()).count() as u64;
+        let overflow = report.stopped().number("overflow");
+        assert!(overflow > 0 && ageless <= overflow, "{ageless} without an age, {overflow} forgotten");
     });
 }
 

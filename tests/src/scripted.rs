@@ -33,6 +33,11 @@ impl<'tun> Scripted<'tun> {
         Self { tun, address: tun.unused(), real, next: START, acknowledged: 0, seen: 0, window: u16::MAX }
     }
 
+    /// One that begins another connection between the same ends.
+    pub fn again(&self) -> Self {
+        Self { address: self.address, ..Self::new(self.tun, self.real) }
+    }
+
     /// A real socket that has just begun to connect, and the one it calls, which has its SYN.
     pub fn called(tun: &'tun Tun) -> (TcpStream, Self) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

@@ -10,8 +10,8 @@ use crate::{
     recent::Recent,
 };
 
-/// Processes that are kept, of about a kilobyte each.
-const MOST: usize = 4_096;
+/// Processes that are kept, of one or two kilobytes each.
+const MOST: usize = 1_024;
 
 /// All that is known of processes.
 #[derive(Debug)]

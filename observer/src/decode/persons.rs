@@ -8,7 +8,7 @@ use zerocopy::IntoBytes as _;
 use crate::{event::Process, recent::Recent};
 
 /// Processes that are kept, of some hundred bytes each.
-const MOST: usize = 4_096;
+const MOST: usize = 1_024;
 
 /// All that a record tells of a process, and how it was found.
 type Key = ([u8; size_of::<Person>()], u8);

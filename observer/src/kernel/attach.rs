@@ -1,10 +1,10 @@
 //! Loading and attaching: the plans are tried in order, each complete or not at all.
 
-use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
-    Ebpf, EbpfLoader, include_bytes_aligned,
+    Ebpf, include_bytes_aligned,
     maps::{MapData, RingBuf},
 };
 use aya_log::Level;
@@ -17,6 +17,7 @@ use super::{
     churn,
     filters::{self, Generation, Observed},
     hooks::{Hooks, Targets},
+    loader,
     log::KernelLog,
     owners::{self, OwnerTable},
     reasons::Reasons,
@@ -188,9 +189,7 @@ impl Attached {
 /// Without BTF or a required field, or when every plan was refused: names each hook and the kernel's error.
 pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     raise_memlock_limit();
-    // One loader serves every plan. Making one parses the kernel's BTF, which is for relocations that no Rust object has:
-    // meanwhile the rest is looked up.
-    let loader = thread::spawn(EbpfLoader::new);
+    let mut loader = loader::make(); // one for every plan
     let types = KernelTypes::from_file(Path::new(btf::VMLINUX))?;
     let (layout, missing) = types.layout();
     if let Some(field) = missing.iter().find(|field| field.required) {
@@ -210,7 +209,6 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let owners = OwnerTable::of(options.owners);
     let settings: Vec<Settings> = plans.iter().map(|plan| abilities.settings(options, owners, *plan)).collect();
     let log_level = if options.kernel_log { Level::Debug as u8 } else { 0 };
-    let mut loader = loader.join().unwrap_or_else(|panic| resume_unwind(panic));
     loader
         .btf(None)
         .override_global("LAYOUT", layout.as_bytes(), true)

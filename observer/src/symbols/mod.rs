@@ -30,7 +30,6 @@ mod cache;
 mod leaf;
 mod frames;
 mod patience;
-mod memory;
 mod plan;
 mod worker;
 #[cfg(any(test, fuzzing))]
@@ -68,7 +67,6 @@ impl Symbolizer {
     /// # Errors
     /// When they cannot be started.
     pub fn start(limits: Limits) -> io::Result<Self> {
-        memory::return_large_blocks();
         let shared = Arc::new(Shared::new(limits));
         let symbolizer = Self { shared: shared.clone(), numbers: RandomState::new() };
         for _ in 0..limits.workers.max(1) {

@@ -12,7 +12,6 @@ use super::{
     image::Image,
     kallsyms::Kallsyms,
     maps::Mapping,
-    memory,
     open::{self, FileKey},
     patience::Patience,
     perf::PerfMap,
@@ -21,6 +20,7 @@ use super::{
     request::{Limits, Stats},
     window,
 };
+use crate::memory;
 
 /// What callers and workers share.
 pub(super) struct Shared {

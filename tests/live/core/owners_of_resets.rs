@@ -1,5 +1,7 @@
 //! Whom a RST is about when no process asked for it, and when one did for another: never the task that just ran.
 
+use std::net::TcpListener;
+
 use conn_observer_tests::act::{Act, stay_on};
 use conn_observer_tests::actor::Actor;
 use conn_observer_tests::event::Event;
@@ -8,8 +10,8 @@ use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
 use conn_observer_tests::scripted::Scripted;
 use conn_observer_tests::segment::{ACK, FIN, RST};
-use conn_observer_tests::tun::Tun;
-use conn_observer_tests::{abort, answers, handmade, queue};
+use conn_observer_tests::tun::{HERE, Tun};
+use conn_observer_tests::{abort, answers, handmade, queue, sock};
 
 use crate::suite::{Suite, add};
 
@@ -24,6 +26,7 @@ pub(super) fn tests(suite: &mut Suite) {
             a_reset_that_we_deliver_names_its_owner,
             late_data_that_we_deliver_names_the_closer,
             connections_older_than_the_observer_have_owners_too,
+            an_earlier_connection_of_the_same_ends_is_another_story,
             a_phantom_is_told_where_the_kernel_makes_one,
         ]
     );
@@ -109,6 +112,31 @@ fn connections_older_than_the_observer_have_owners_too() {
         let event = only(observer.events_before_fence());
         assert_tells(&event, "reset_by_peer", "owner", &act);
         assert_eq!(observer.stop().stopped().number("unknown_owners"), 0);
+    });
+}
+
+/// Nobody has accepted the second connection when its peer resets it: it is its listener's, not that of whoever closed the first.
+fn an_earlier_connection_of_the_same_ends_is_another_story() {
+    Netns::run(|namespace| {
+        let tun = Tun::open().expect("a TUN device");
+        let listener = TcpListener::bind((HERE, 0)).expect("a listener");
+        let mut observer = Observer::within(namespace, &[]).with_victims();
+        let (stream, mut first) = Scripted::connect(&tun, &listener);
+        first.send(ACK, b"unread");
+        sock::wait_readable(&stream, 6);
+        let act = Act::of(&stream, 6);
+        drop(stream);
+        first.receive_reset();
+        let mut second = first.again();
+        second.call();
+        second.acknowledge();
+        second.send(RST | ACK, &[]);
+        let events = observer.events_before_fence();
+        assert_eq!(events.len(), 2, "{events:?}");
+        events[0].assert_is("close_unread", &act);
+        assert!(events[1].is_at(&act), "the same ends: {:?}", events[1]);
+        assert_eq!((events[1].cause(), events[1].text("process.attribution")), ("reset_by_peer", "listener"));
+        assert!(events[1].at("tcp.closed_ms_ago").is_null(), "{:?}", events[1]);
     });
 }
 
