@@ -16,7 +16,7 @@ use crate::{
 const NONE: u32 = u32::MAX;
 
 /// How often a place is tried for: each time fails only when another processor wants the same one at the same moment.
-const TRIES: usize = 3;
+const TRIES: usize = 2;
 
 /// The note of a socket.
 #[inline(always)]

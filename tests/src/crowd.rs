@@ -63,11 +63,6 @@ impl Crowd {
 
 /// As many open files as this process may have: the usual 1,024 are a few short.
 pub fn allow_files() {
-    allow_at_least(0);
-}
-
-/// So many open files, or more: as root.
-pub fn allow_at_least(count: u64) {
-    let maximum = getrlimit(Resource::Nofile).maximum.map(|maximum| maximum.max(count));
+    let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("RLIMIT_NOFILE");
 }
