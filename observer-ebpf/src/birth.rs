@@ -8,7 +8,7 @@ use observer_ebpf::{ABSENT, ListenerKey, Note, Owner, Role, note_flag};
 use crate::{
     churn, filter,
     frozen::{offset, setting},
-    notes, owners, people,
+    notes, owners,
     read::{Direct, Reader},
     scratch::{self, story},
     sock::{Sock, tcp_state},
@@ -25,7 +25,7 @@ pub(crate) fn on_connect(sk: *const c_void) {
     let Some(scratch) = scratch::take_for_owner(story::STATE) else { return };
     task::current(scratch.run());
     if let Some(note) = notes::get_or_make(sock.key()) {
-        *note = Note { connector: people::refer(scratch.run()), ..Note::BLANK };
+        *note = Note { connector: scratch.who, ..Note::BLANK };
     }
     scratch.release();
 }
@@ -84,10 +84,10 @@ pub(crate) fn on_established(sk: *const c_void, old: u8) {
     scratch.record.endpoints = sock.endpoints();
     owners::approach(scratch.run());
     // Until somebody accepts it, it is its listener's.
-    if role == Role::CLIENT && note.connector.tag != 0 {
-        scratch.owner = Owner { who: note.connector, born_ns, role, ..Owner::BLANK };
-        if setting!(churn) != 0 && people::recall(scratch.run(), scratch.owner.who) {
-            scratch.who = scratch.recalled;
+    if role == Role::CLIENT && note.connector.tgid != 0 {
+        scratch.who = note.connector;
+        scratch.owner = Owner { born_ns, role, ..Owner::BLANK };
+        if setting!(churn) != 0 {
             churn::opened(scratch.run(), role);
         }
         owners::put(scratch.run(), born_ns);
@@ -139,7 +139,7 @@ fn owned_by_current<R: Reader>(story: u32, sock: &Sock<R>) {
     scratch.record.endpoints = sock.endpoints();
     owners::approach(scratch.run());
     task::current(scratch.run());
-    scratch.owner = Owner { who: people::refer(scratch.run()), born_ns, role, ..Owner::BLANK };
+    scratch.owner = Owner { born_ns, role, ..Owner::BLANK };
     if setting!(churn) != 0 && opens {
         churn::opened(scratch.run(), role);
     }

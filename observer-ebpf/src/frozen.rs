@@ -30,7 +30,6 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     repair_mask: 0,
     owner_mask: 0,
     owner_seed: 0,
-    people_mask: 0,
 });
 
 /// Causes that fit a reset reason, by its number; 0 where the reason says nothing.

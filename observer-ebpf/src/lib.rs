@@ -13,7 +13,6 @@ mod note;
 mod note_set;
 mod owner_set;
 mod pair;
-mod person_set;
 mod record;
 mod settings;
 mod total;
@@ -29,7 +28,6 @@ pub use note::{ENDPOINTS_LEN, Endpoints, ListenerKey, Note, Person, Role, candid
 pub use note_set::{NOTE_SETS, NOTE_WAYS, NoteSet, note_set};
 pub use owner_set::{Owner, OwnerSet, WAYS, age, check, hash, owner_flag, tag};
 pub use pair::{Churn, Pair, SHORT_LIFE_US};
-pub use person_set::{PERSON_WAYS, PersonRef, PersonSet, person_hash, person_tag};
 pub use record::{Attribution, COMM_LEN, Kind, MAX_STACK_DEPTH, RECORD_LEN, Record, TOP_BYTES, present, record_flag};
 pub use settings::{Filters, PREFIX_BITS, SELECTION_SLOTS, Selection, Settings, Stacks, TaskAccess};
 pub use total::{STAT_SLOTS, Stat, Total, TotalKey};

@@ -35,8 +35,6 @@ mod notes;
 #[cfg(target_arch = "bpf")]
 mod owners;
 #[cfg(target_arch = "bpf")]
-mod people;
-#[cfg(target_arch = "bpf")]
 mod process;
 #[cfg(target_arch = "bpf")]
 mod read;

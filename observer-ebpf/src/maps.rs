@@ -5,8 +5,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use observer_ebpf::{
-    Churn, DNS_RING_BYTES, ListenerKey, NOTE_SETS, NoteSet, OwnerSet, Pair, Person, PersonSet, SELECTION_SLOTS,
-    STAT_SLOTS, Selection, Total, TotalKey,
+    Churn, DNS_RING_BYTES, ListenerKey, NOTE_SETS, NoteSet, OwnerSet, Pair, Person, SELECTION_SLOTS, STAT_SLOTS,
+    Selection, Total, TotalKey,
 };
 
 /// Findings on their way to user space; sized by `--ring-size`.
@@ -43,10 +43,6 @@ const MAPPABLE: u32 = 1 << 10;
 /// it could only write whole sets.
 #[map]
 pub(crate) static OWNERS: Array<OwnerSet> = Array::with_max_entries(4_096, MAPPABLE);
-
-/// Who those owners are; sized and seeded as they are.
-#[map]
-pub(crate) static PEOPLE: Array<PersonSet> = Array::with_max_entries(8_192, MAPPABLE);
 
 /// Who listens on which port. User space seeds it.
 #[map]

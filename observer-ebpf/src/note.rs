@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::{COMM_LEN, person_set::PersonRef};
+use crate::COMM_LEN;
 
 /// Which end of the connection a socket is.
 pub struct Role;
@@ -64,7 +64,7 @@ pub struct Note {
     /// Keeps the size a multiple of eight.
     pub padding: u32,
     /// Who connects it: while it does, its ends are not complete, and it has no [`crate::Owner`].
-    pub connector: PersonRef,
+    pub connector: Person,
 }
 
 impl Note {
@@ -77,7 +77,7 @@ impl Note {
         candidates: 0,
         flags: 0,
         padding: 0,
-        connector: PersonRef::NOBODY,
+        connector: Person::NOBODY,
     };
 }
 
@@ -163,4 +163,4 @@ pub struct ListenerKey {
     pub port: u32,
 }
 
-const _: () = assert!(size_of::<Note>() == 32 && size_of::<Person>() == 64);
+const _: () = assert!(size_of::<Note>() == 88 && size_of::<Person>() == 64);

@@ -1,7 +1,7 @@
 //! Where notes of sockets are kept: a table of sets, each with room for [`NOTE_WAYS`] sockets whose addresses lead there.
 //!
 //! The kernel's LRU map would do as well, but looking into it was a quarter of what a clean connection cost. Here the keys of a set
-//! are a line of the processor's cache, and the note of a socket is half of another one.
+//! are a line of the processor's cache, and what is looked at of a note is another one.
 //!
 //! Nobody locks a set. Its keys change by additions alone, which no processor can undo or split: whoever wants a place adds to
 //! its key what makes it his own, and takes that back when it is something else then, for another processor has added, too.
@@ -24,7 +24,7 @@ pub struct NoteSet {
     pub notes: [Note; NOTE_WAYS],
 }
 
-const _: () = assert!(size_of::<NoteSet>() == 320 && NOTE_SETS.is_power_of_two());
+const _: () = assert!(size_of::<NoteSet>() == 768 && NOTE_SETS.is_power_of_two());
 
 /// The set of a socket by its address, below [`NOTE_SETS`].
 #[inline(always)]

@@ -4,26 +4,25 @@
 //! Here a new connection takes the place that can be spared best in its set: an empty one, else that of the connection
 //! that has been closed longest, else that of the oldest one. Connections that live long are not driven out by many short ones.
 //!
-//! A connection is known by its set, by a tag of 31 bits and by a check of 32, all made of its ends: the ends themselves would be
-//! twice as many lines of the processor's cache, and waiting for those was most of what remembering a connection cost. That a
-//! connection is taken for another one happens less than once in 2^60 look-ups.
+//! A connection is known by its set, by a tag of 31 bits and by a check of 32, all made of its ends: with the ends themselves an
+//! entry would be a line of the processor's cache longer. That a connection is taken for another one happens less than once in 2^60
+//! look-ups. Waiting for memory is most of what remembering a connection costs: tags and ages are one line, and people, which
+//! are only written as a rule, are apart from the rest.
 //!
 //! Nobody locks a set. A place is taken back, filled and given its tag, in this order; what two writers have made of a place
 //! together is told from what one of them has by [`Owner::check`], and counts as nothing.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::{note::Endpoints, person_set::PersonRef};
+use crate::note::{Endpoints, Person};
 
 /// Connections of a set.
 pub const WAYS: usize = 8;
 
-/// Who holds or held a connection, for what happens to it in a softirq. Kept in an [`OwnerSet`].
+/// What is remembered of a connection and whoever holds or held it, for what happens to it in a softirq. Kept in an [`OwnerSet`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 pub struct Owner {
-    /// Who, in the table of people.
-    pub who: PersonRef,
     /// When that process closed its end, ns of CLOCK_BOOTTIME; 0 while it has not.
     pub closed_ns: u64,
     /// When the connection was established, likewise; 0 when not seen.
@@ -40,8 +39,7 @@ pub struct Owner {
 
 impl Owner {
     /// Nobody's.
-    pub const BLANK: Self =
-        Self { who: PersonRef::NOBODY, closed_ns: 0, born_ns: 0, check: 0, segments: 0, role: 0, flags: 0 };
+    pub const BLANK: Self = Self { closed_ns: 0, born_ns: 0, check: 0, segments: 0, role: 0, flags: 0 };
 
     /// It is of an earlier connection of the same ends than the one established then (0 when not seen): until somebody accepts
     /// that one, nobody has written over it.
@@ -79,9 +77,11 @@ pub struct OwnerSet {
     pub ages: [u32; WAYS],
     /// The places.
     pub owners: [Owner; WAYS],
+    /// Who, in each place.
+    pub people: [Person; WAYS],
 }
 
-const _: () = assert!(size_of::<Owner>() == 32 && size_of::<OwnerSet>() == 320);
+const _: () = assert!(size_of::<Owner>() == 24 && size_of::<OwnerSet>() == 768);
 
 /// The words of a connection.
 #[inline(always)]
@@ -101,17 +101,11 @@ fn words_of(ends: &Endpoints) -> [u64; 5] {
 #[inline(always)]
 #[must_use]
 pub fn hash(ends: &Endpoints, seed: u32) -> u64 {
-    mix(&words_of(ends), seed)
-}
-
-/// Hash of words, of which those that differ most had better be the last, and in the lower half of their word.
-#[inline(always)]
-pub(crate) fn mix(words: &[u64], seed: u32) -> u64 {
-    // A product carries what differs upwards only, and the shift brings it down again. The multiplier is that of Knuth's MMIX
-    // generator, whose bits are well mixed.
+    // A product carries what differs upwards only, and the shift brings it down again: so the ports, which differ most, stand
+    // in the lower half of the last word. The multiplier is that of Knuth's MMIX generator, whose bits are well mixed.
     const FACTOR: u64 = 6_364_136_223_846_793_005;
     let mut hash = seed as u64 | 1 << 32;
-    for word in words {
+    for word in words_of(ends) {
         hash = (hash ^ word).wrapping_mul(FACTOR);
         hash ^= hash >> 32;
     }
@@ -129,10 +123,17 @@ pub fn tag(hash: u64) -> u32 {
 /// that two connections have the same hash, whatever the seed, has another check for each.
 #[inline(always)]
 #[must_use]
-pub fn check(ends: &Endpoints, who: PersonRef) -> u32 {
+pub fn check(ends: &Endpoints, who: &Person) -> u32 {
+    let pair = |high: u32, low: u32| (high as u64) << 32 | low as u64;
     let [first, second, third, fourth, fifth] = words_of(ends);
     let ends = first.rotate_left(7) ^ second.rotate_left(18) ^ third.rotate_left(29) ^ fourth.rotate_left(40) ^ fifth;
-    let all = ends ^ who.number();
+    let names = pair(who.comm[0], who.comm[1])
+        ^ pair(who.comm[2], who.comm[3]).rotate_left(1)
+        ^ pair(who.thread[0], who.thread[1]).rotate_left(2)
+        ^ pair(who.thread[2], who.thread[3]).rotate_left(3);
+    let person =
+        names ^ who.cgroup_id ^ who.start_ns ^ pair(who.tgid, who.pid.rotate_left(9)) ^ pair(who.uid, who.flags);
+    let all = ends ^ person;
     // Zeros are nobody's.
     !((all >> 32) as u32 ^ all as u32)
 }
@@ -193,7 +194,7 @@ mod tests {
         others[6].peer[0] ^= 1 << 31;
         others[6].peer[1] ^= 1 << 31;
         for other in others {
-            assert_ne!(check(&other, PersonRef::NOBODY), check(&known, PersonRef::NOBODY), "{other:?}");
+            assert_ne!(check(&other, &Person::NOBODY), check(&known, &Person::NOBODY), "{other:?}");
         }
         for other in &others[..5] {
             assert_ne!(hash(other, 7), hash(&known, 7), "{other:?}");
@@ -203,13 +204,17 @@ mod tests {
 
     #[test]
     fn half_of_one_and_half_of_another_is_neither() {
-        let (one, other) = (PersonRef { place: 7, tag: 0x0100_0001 }, PersonRef { place: 81, tag: 0x0450_0003 });
-        let checks = [check(&ends(1), one), check(&ends(2), other)];
+        let one = Person { start_ns: 1 << 40, tgid: 7, pid: 8, uid: 9, comm: [1; 4], thread: [2; 4], ..Person::NOBODY };
+        let other = Person { start_ns: 3 << 38, tgid: 70, pid: 81, uid: 0, comm: [5; 4], thread: [6; 4], ..one };
+        let checks = [check(&ends(1), &one), check(&ends(2), &other)];
         let mixed = [
-            check(&ends(1), other),
-            check(&ends(2), one),
-            check(&ends(1), PersonRef { place: one.place, ..other }),
-            check(&ends(2), PersonRef { place: other.place, ..one }),
+            check(&ends(1), &other),
+            check(&ends(2), &one),
+            check(&ends(1), &Person { comm: other.comm, thread: other.thread, ..one }),
+            check(&ends(1), &Person { thread: other.thread, ..one }),
+            check(&ends(2), &Person { comm: one.comm, thread: one.thread, ..other }),
+            check(&ends(2), &Person { start_ns: one.start_ns, ..other }),
+            check(&ends(2), &Person { start_ns: one.start_ns, tgid: one.tgid, pid: one.pid, ..other }),
         ];
         assert!(mixed.iter().all(|mixed| !checks.contains(mixed)), "{checks:?} {mixed:?}");
     }
@@ -242,7 +247,7 @@ mod tests {
     #[test]
     fn an_empty_place_is_nobodys() {
         let set = OwnerSet::new_zeroed();
-        assert_ne!(set.owners[0].check, check(&Endpoints::new_zeroed(), PersonRef::NOBODY));
+        assert_ne!(set.owners[0].check, check(&Endpoints::new_zeroed(), &Person::NOBODY));
         assert_ne!(tag(0), set.tags[0]);
     }
 }

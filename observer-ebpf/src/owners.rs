@@ -3,9 +3,7 @@
 
 use core::ptr::{read_volatile, write_volatile};
 
-use observer_ebpf::{
-    Attribution, Endpoints, ListenerKey, Owner, OwnerSet, Person, PersonRef, Stat, WAYS, age, check, hash, tag,
-};
+use observer_ebpf::{Attribution, Endpoints, ListenerKey, Owner, OwnerSet, Person, Stat, WAYS, age, check, hash, tag};
 
 use crate::{
     count::stat,
@@ -22,6 +20,7 @@ pub(crate) struct Place {
     tag: *mut u32,
     age: *mut u32,
     owner: *mut Owner,
+    who: *mut Person,
 }
 
 impl Place {
@@ -33,12 +32,19 @@ impl Place {
         unsafe { &mut *self.owner }
     }
 
+    /// Who that is.
+    #[inline(always)]
+    pub(crate) fn who(&self) -> &'static Person {
+        // SAFETY: as above.
+        unsafe { &*self.who }
+    }
+
     /// Somebody else is the owner.
     #[inline(always)]
-    pub(crate) fn belongs_to(&self, who: PersonRef, ends: &Endpoints) {
-        let owner = self.owner();
-        owner.who = who;
-        owner.check = check(ends, who);
+    pub(crate) fn belongs_to(&self, who: &Person, ends: &Endpoints) {
+        // SAFETY: as above.
+        unsafe { *self.who = *who };
+        self.owner().check = check(ends, who);
     }
 
     /// Nobody's any more.
@@ -90,6 +96,7 @@ unsafe fn place(set: *mut OwnerSet, way: u64) -> Place {
             tag: (&raw mut (*set).tags).cast::<u32>().add(way),
             age: (&raw mut (*set).ages).cast::<u32>().add(way),
             owner: (&raw mut (*set).owners).cast::<Owner>().add(way),
+            who: (&raw mut (*set).people).cast::<Person>().add(way),
         }
     }
 }
@@ -151,8 +158,8 @@ extern "C" fn find_owner(run: u32, which: u32) -> u32 {
         return Found::NOBODY.0; // without a look at any place, which is seldom in the processor's cache
     }
     // SAFETY: from a lookup.
-    let owner = unsafe { &*place(set, way).owner };
-    if owner.check == check(ends, owner.who) { index * WAYS as u32 + way as u32 } else { Found::NOBODY.0 }
+    let place = unsafe { place(set, way) };
+    if place.owner().check == check(ends, place.who()) { index * WAYS as u32 + way as u32 } else { Found::NOBODY.0 }
 }
 
 /// Whoever owns a connection, or closed it.
@@ -181,7 +188,7 @@ extern "C" fn approach_owner(run: u32) -> u32 {
     0
 }
 
-/// Remembers the owner in a run's memory as that of the connection in its record, in the place of an earlier one of the same
+/// Remembers owner and process in a run's memory as those of the connection in its record, in the place of an earlier one of the same
 /// ends, or in the one that can be spared best.
 #[inline(always)]
 pub(crate) fn put(run: Run, now_ns: u64) {
@@ -194,7 +201,7 @@ pub(crate) fn put(run: Run, now_ns: u64) {
 extern "C" fn put_owner(run: u32, now_ns: u64) -> u32 {
     let Some(scratch) = Run(run).memory() else { return 0 };
     let (ends, owner) = (&scratch.record.endpoints, &mut scratch.owner);
-    owner.check = check(ends, owner.who);
+    owner.check = check(ends, &scratch.who);
     let hash = scratch.hash;
     let tag = tag(hash);
     let Some(set) = OWNERS.get_ptr_mut(hash as u32 & setting!(owner_mask)) else { return 0 };
@@ -204,6 +211,7 @@ extern "C" fn put_owner(run: u32, now_ns: u64) -> u32 {
         let place = place(set, if way != WAYS as u64 { way } else { spared(set) });
         write_volatile(place.tag, 0);
         *place.owner = *owner;
+        *place.who = scratch.who;
         place.age.write(age(now_ns, owner.closed_ns == 0));
         write_volatile(place.tag, tag);
     }

@@ -7,7 +7,6 @@ use crate::{
     churn, count, filter,
     frozen::{offset, setting},
     owners::{self, Ends},
-    people,
     read::Reader,
     scratch::{self, Run},
     sock::{Sock, tcp_state},
@@ -124,11 +123,8 @@ pub(crate) fn remember<R: Reader>(story: u32, sock: &Sock<R>, note: Option<&mut 
         known.closed_ns = scratch.owner.closed_ns;
         known.segments = scratch.owner.segments;
         known.flags = scratch.owner.flags;
-        if people::recall(scratch.run(), known.who) {
-            scratch.who = scratch.recalled;
-        }
+        scratch.who = *place.who();
     } else {
-        scratch.owner.who = people::refer(scratch.run());
         owners::put(scratch.run(), now_ns);
     }
     if setting!(churn) != 0 && closes {

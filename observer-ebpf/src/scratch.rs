@@ -5,7 +5,7 @@
 //! million instructions where it now walks some thousands.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use observer_ebpf::{Attribution, Churn, Endpoints, Kind, Owner, Pair, Person, PersonRef, Record, Source, Stat};
+use observer_ebpf::{Attribution, Churn, Endpoints, Kind, Owner, Pair, Person, Record, Source, Stat};
 
 use crate::count;
 
@@ -40,11 +40,6 @@ pub(crate) struct Scratch {
     pub(crate) record: Record,
     /// A process: the running task, or whoever is to be counted.
     pub(crate) who: Person,
-    /// A process that a connection refers to.
-    pub(crate) recalled: Person,
-    /// The process that was referred to last, and by what: the next one is the same as a rule.
-    pub(crate) last: Person,
-    pub(crate) last_ref: PersonRef,
     /// Hash of the ends in the record, for [`crate::owners::put`].
     pub(crate) hash: u64,
     /// An owner on its way into the map.

@@ -108,8 +108,6 @@ pub struct Settings {
     pub repair_mask: u32,
     /// Sets in the map `OWNERS`, a power of two, less one.
     pub owner_mask: u32,
-    /// Seed of [`crate::hash`] and [`crate::person_hash`].
+    /// Seed of [`crate::hash`].
     pub owner_seed: u32,
-    /// Sets in the map `PEOPLE`, a power of two, less one.
-    pub people_mask: u32,
 }

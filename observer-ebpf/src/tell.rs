@@ -6,14 +6,11 @@
 //! call leaves the memory alone.
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
-use observer_ebpf::{
-    Attribution, Cause, Endpoints, Kind, PersonRef, Record, Stat, owner_flag, person_flag, present, record_flag,
-};
+use observer_ebpf::{Attribution, Cause, Endpoints, Kind, Record, Stat, owner_flag, person_flag, present, record_flag};
 
 use crate::{
     count, filter, notes,
     owners::{self, Ends, Found, Place},
-    people,
     scratch::Run,
     task,
 };
@@ -39,7 +36,7 @@ extern "C" fn tell_finding(run: u32) -> u32 {
     record().time_ns = unsafe { bpf_ktime_get_boot_ns() };
     let found =
         if begins { Found::NOBODY } else { of_this_connection(record().born_ns, owners::find(run, Ends::Record)) };
-    let told = story(run, found.place());
+    let told = story(record(), found.place());
     if by_current && filter::netns(record().endpoints.netns) {
         current(run, found);
     }
@@ -97,9 +94,8 @@ fn current(run: Run, found: Found) {
     record.process = scratch.who;
     record.attribution = Attribution::CURRENT;
     if record.kind == Kind::CLOSE && record.process.flags & person_flag::KTHREAD == 0 {
-        let who = people::refer(run);
         if let Some(place) = found.place() {
-            place.belongs_to(who, &record.endpoints);
+            place.belongs_to(&record.process, &record.endpoints);
             place.owner().closed_ns = record.time_ns;
         }
     }
@@ -126,16 +122,11 @@ fn count(record: &Record) {
 /// Takes over what is remembered of the connection, and notes that it has been reset. True for the first RST to a
 /// segment that came after a process had closed its end in order.
 #[inline(always)]
-fn story(run: Run, place: Option<Place>) -> bool {
+fn story(record: &mut Record, place: Option<Place>) -> bool {
     let Some(place) = place else { return false };
     let owner = place.owner();
-    let known = people::recall(run, owner.who);
-    let Some(scratch) = run.memory() else { return false };
-    let record = &mut scratch.record;
-    if known {
-        record.owner = scratch.recalled;
-        record.owner_attribution = owners::attribution(owner);
-    }
+    record.owner = *place.who();
+    record.owner_attribution = owners::attribution(owner);
     record.closed_ns = owner.closed_ns;
     if record.born_ns == 0 {
         record.born_ns = owner.born_ns;
@@ -165,14 +156,11 @@ fn listener(record: &mut Record) {
 /// A socket that connects is not in the map of connections yet. Whether its process is known.
 #[inline(always)]
 fn connector(run: Run, key: u64) -> bool {
-    let who = match notes::get(key) {
-        Some(note) => note.connector,
-        None => PersonRef::NOBODY,
-    };
-    if people::recall(run, who)
+    if let Some(note) = notes::get(key)
+        && note.connector.tgid != 0
         && let Some(scratch) = run.memory()
     {
-        scratch.record.process = scratch.recalled;
+        scratch.record.process = note.connector;
         scratch.record.attribution = Attribution::OWNER;
         return true;
     }
@@ -219,19 +207,15 @@ fn counterpart(run: Run) {
         peer_port: ends.local_port,
         netns: ends.netns,
     };
-    let (mut who, mut attribution) = (PersonRef::NOBODY, Attribution::NONE);
     let beginning_ns = scratch.record.born_ns.saturating_sub(HANDSHAKE_NS);
-    if let Some(other) = owners::of(run, Ends::Mirror)
-        && !other.ended_before(beginning_ns)
-    {
-        (who, attribution) = (other.who, owners::attribution(other));
-    }
-    let known = people::recall(run, who);
+    let other = owners::find(run, Ends::Mirror);
     let Some(scratch) = run.memory() else { return };
     let record = &mut scratch.record;
-    if known {
-        record.counterpart = scratch.recalled;
-        record.counterpart_attribution = attribution;
+    if let Some(place) = other.place()
+        && !place.owner().ended_before(beginning_ns)
+    {
+        record.counterpart = *place.who();
+        record.counterpart_attribution = owners::attribution(place.owner());
     } else if is_local(&scratch.mirror)
         && let Some(who) = owners::listener_of(&scratch.mirror)
     {

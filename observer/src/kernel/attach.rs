@@ -216,7 +216,6 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes)
         .map_max_entries("OWNERS", owners.sets)
-        .map_max_entries("PEOPLE", owners.people_sets)
         .map_max_entries("DNS", if options.dns { DNS_RING_BYTES } else { tap::UNUSED_RING_BYTES })
         .map_max_entries("ASKERS", if options.dns { tap::ASKERS } else { tap::UNUSED_ASKERS })
         .map_max_entries("CHURN", if options.churn.is_some() { options.churn_pairs } else { 1 });

@@ -86,7 +86,6 @@ impl Abilities {
             repair_mask: self.repair.1,
             owner_mask: owners.sets - 1,
             owner_seed: owners.seed,
-            people_mask: owners.people_sets - 1,
         }
     }
 }
