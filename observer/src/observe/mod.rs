@@ -13,23 +13,26 @@
 //! 10. the last verdicts on churn, the last audits, `loss` and `stopped` are written, the output is flushed;
 //! 11. COMMAND, if it still runs, is waited for: its exit status is ours.
 
+mod reload;
+mod rings;
+
 use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use aya::maps::{MapData, RingBuf};
 use rustix::process::Signal;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::unix::AsyncFd,
     select,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
+use self::rings::{BATCH_BYTES, drain, drain_dns, drain_lives, filled, read, wakeable};
 use crate::{
     attribute::{Stage, Work},
     audit::Auditor,
     churn::{Verdicts, Windows},
     command::{self, Child},
-    diagnose::diagnose,
     kernel::{self, Attached, Tally},
     memory,
     notify::Notifier,
@@ -42,15 +45,6 @@ use crate::{
     stream::{Batch, Stream},
     vitals::{Report, Vitals},
 };
-
-/// Rendered bytes at which the ring is left alone until they are taken.
-const BATCH_BYTES: usize = 256 << 10;
-
-/// Lives that are read at a time.
-const MOST_LIVES: usize = 16_384;
-
-/// DNS messages that are read at a time: all that the ring holds.
-const MOST_MESSAGES: usize = 8_192;
 
 /// How long the last lines may take to be written after a signal.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
@@ -345,107 +339,9 @@ impl Session<'_> {
     }
 }
 
-impl Session<'_> {
-    /// Reads the configuration file again. What cannot be used changes nothing, and is told.
-    async fn reload(&mut self, stage: &mut Stage) -> Result<()> {
-        self.notifier.reloading();
-        let reloaded = self.reload_or_keep(stage).await;
-        self.notifier.ready();
-        reloaded
-    }
-
-    async fn reload_or_keep(&mut self, stage: &mut Stage) -> Result<()> {
-        match self.try_to_reload(stage).await {
-            Ok(()) => {
-                let command = self.child.as_ref().map(Child::pid);
-                // Of connections in namespaces that were not observed, nobody has told the owners.
-                self.attached.seed(&seed::sockets().0, &self.options.filters, command)
-            }
-            Err(error) => {
-                diagnose(format_args!("not reloaded, all is as before: {error:#}"));
-                Ok(())
-            }
-        }
-    }
-
-    async fn try_to_reload(&mut self, stage: &mut Stage) -> Result<()> {
-        let new = (self.again)()?;
-        check_processes(&new)?;
-        let command = self.child.as_ref().map(Child::pid);
-        self.attached.change_filters(&self.options.filters, &new.filters, command)?;
-        if let Err(error) = stage.change(&new.sinks).await {
-            self.attached.change_filters(&new.filters, &self.options.filters, command)?;
-            return Err(error);
-        }
-        self.auditor.keep_to(&new.filters.netns);
-        let needs_restart = self.options.reload(&new);
-        if !needs_restart.is_empty() {
-            diagnose(format_args!("reloaded filters and sinks; needs a restart: {}", needs_restart.join(", ")));
-        }
-        self.stream.reloaded(self.options, needs_restart);
-        Ok(())
-    }
-}
-
 /// The verdicts on the window of connections that ends now.
 fn churning(windows: &mut Windows, attached: &mut Attached, tally: &Tally, last: bool) -> Result<Verdicts> {
     Ok(windows.slide(attached.take_churn()?, tally.uncounted, last))
-}
-
-/// A ring whose reader the kernel side can wake.
-fn wakeable(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>> {
-    // SAFETY: the ring owns its descriptor as long as it lives, and always names that one.
-    unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
-        .map_err(|error| anyhow::Error::msg(error.to_string()))
-        .context("cannot wait for a ring buffer")
-}
-
-/// Waits until the kernel side wants a ring to be read.
-async fn filled(ring: Option<&mut AsyncFd<RingBuf<MapData>>>) -> Result<()> {
-    let Some(ring) = ring else { return pending().await };
-    ring.readable_mut().await.context("cannot wait for a ring buffer")?.clear_ready();
-    Ok(())
-}
-
-/// Takes what is in the rings, up to a full batch: findings first, then the lives of the processes they are about.
-fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) {
-    while stream.waiting() < BATCH_BYTES && !stream.is_full() {
-        match ring.next() {
-            Some(record) => stream.record(&record),
-            None => break,
-        }
-    }
-    drain_lives(stream, lives);
-}
-
-/// Takes all that is in the rings: the hooks are gone, so it ends.
-fn drain(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) {
-    while let Some(record) = ring.next() {
-        stream.record(&record);
-    }
-    drain_lives(stream, lives);
-}
-
-/// Takes the lives that are there, at most a ring full: processes may be forked faster than they are read.
-fn drain_lives(stream: &mut Stream<'_>, lives: &mut RingBuf<MapData>) {
-    for _ in 0..MOST_LIVES {
-        match lives.next() {
-            Some(record) => stream.life(&record),
-            None => break,
-        }
-    }
-}
-
-/// Takes the DNS messages that are there, as above. After the findings: what a process was answered it has read before
-/// it could connect.
-fn drain_dns(stream: &mut Stream<'_>, dns: Option<&mut RingBuf<MapData>>) {
-    let Some(dns) = dns else { return };
-    for _ in 0..MOST_MESSAGES {
-        match dns.next() {
-            Some(record) => stream.dns(&record),
-            None => break,
-        }
-    }
 }
 
 /// Writes the last lines. A slow reader is waited for, until a signal: then it has a few seconds.
