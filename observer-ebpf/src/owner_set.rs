@@ -83,6 +83,9 @@ pub struct OwnerSet {
 
 const _: () = assert!(size_of::<Owner>() == 24 && size_of::<OwnerSet>() == 768);
 
+/// The multiplier of Knuth's MMIX generator, whose bits are well mixed.
+const FACTOR: u64 = 6_364_136_223_846_793_005;
+
 /// The words of a connection.
 #[inline(always)]
 fn words_of(ends: &Endpoints) -> [u64; 5] {
@@ -102,8 +105,7 @@ fn words_of(ends: &Endpoints) -> [u64; 5] {
 #[must_use]
 pub fn hash(ends: &Endpoints, seed: u32) -> u64 {
     // A product carries what differs upwards only, and the shift brings it down again: so the ports, which differ most, stand
-    // in the lower half of the last word. The multiplier is that of Knuth's MMIX generator, whose bits are well mixed.
-    const FACTOR: u64 = 6_364_136_223_846_793_005;
+    // in the lower half of the last word.
     let mut hash = seed as u64 | 1 << 32;
     for word in words_of(ends) {
         hash = (hash ^ word).wrapping_mul(FACTOR);
@@ -133,9 +135,8 @@ pub fn check(ends: &Endpoints, who: &Person) -> u32 {
         ^ pair(who.thread[2], who.thread[3]).rotate_left(3);
     let person =
         names ^ who.cgroup_id ^ who.start_ns ^ pair(who.tgid, who.pid.rotate_left(9)) ^ pair(who.uid, who.flags);
-    let all = ends ^ person;
-    // Zeros are nobody's.
-    !((all >> 32) as u32 ^ all as u32)
+    // The upper half of a product depends on all of the number. Zeros are nobody's.
+    !(((ends ^ person).wrapping_mul(FACTOR) >> 32) as u32)
 }
 
 /// How long a connection should be kept, compared with others: open ones before closed ones, younger ones before older ones.
