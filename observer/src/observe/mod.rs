@@ -16,7 +16,13 @@
 mod reload;
 mod rings;
 
-use std::{future::pending, pin::pin, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    future::{pending, ready},
+    pin::pin,
+    process::ExitStatus,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use aya::maps::{MapData, RingBuf};
@@ -238,6 +244,7 @@ impl Session<'_> {
         let deadline = self.options.duration.map(|duration| Instant::now() + duration);
         let mut upkeep = Instant::now() + UPKEEP_INTERVAL;
         let mut signalled = false;
+        let mut left = false;
         loop {
             let hungry = self.stream.waiting() < BATCH_BYTES;
             let wake = select! {
@@ -252,6 +259,7 @@ impl Session<'_> {
                     }
                     Err(_) => Wake::Closed,
                 },
+                () = ready(()), if hungry && left => Wake::Ring,
                 ready = filled(Some(&mut self.ring)), if hungry => {
                     ready?;
                     Wake::Ring
@@ -285,7 +293,7 @@ impl Session<'_> {
                 Wake::Room | Wake::Heartbeat => {}
                 Wake::Ring => {
                     if hungry {
-                        read(&mut self.stream, self.ring.get_mut(), &mut self.lives);
+                        left = read(&mut self.stream, self.ring.get_mut(), &mut self.lives);
                         drain_dns(&mut self.stream, self.dns.as_mut().map(AsyncFd::get_mut));
                     }
                     self.attached.flush_log();

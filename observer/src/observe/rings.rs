@@ -32,15 +32,18 @@ pub(super) async fn filled(ring: Option<&mut AsyncFd<RingBuf<MapData>>>) -> Resu
     Ok(())
 }
 
-/// Takes what is in the rings, up to a full batch: findings first, then the lives of the processes they are about.
-pub(super) fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) {
-    while stream.waiting() < BATCH_BYTES && !stream.is_full() {
+/// Takes what is in the rings, up to a full batch: findings first, then the lives of the processes they are about. Whether
+/// findings may be left: nobody wakes the reader for what waits already.
+pub(super) fn read(stream: &mut Stream<'_>, ring: &mut RingBuf<MapData>, lives: &mut RingBuf<MapData>) -> bool {
+    let mut left = true;
+    while left && stream.waiting() < BATCH_BYTES && !stream.is_full() {
         match ring.next() {
             Some(record) => stream.record(&record),
-            None => break,
+            None => left = false,
         }
     }
     drain_lives(stream, lives);
+    left
 }
 
 /// Takes all that is in the rings: the hooks are gone, so it ends.
