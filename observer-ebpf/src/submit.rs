@@ -43,7 +43,7 @@ fn write(record: &Record) -> bool {
     let Some(mut bytes) = EVENTS.reserve_bytes(RECORD_LEN, 0) else { return false };
     // SAFETY: the reservation is RECORD_LEN bytes, aligned to eight.
     unsafe { bytes.as_mut_ptr().cast::<Record>().write(*record) };
-    bytes.submit(wake(RECORD_LEN));
+    bytes.submit(wake());
     true
 }
 
@@ -75,23 +75,17 @@ fn write_with_stacks(ctx: &impl EbpfContext, record: &Record, user: bool) -> boo
             addr_of_mut!((*head).kernel_stack_bytes).write(taken as i32);
         }
     }
-    bytes.submit(wake(room));
+    bytes.submit(wake());
     true
 }
 
-/// Waking the reader costs more than everything else here, so it is left to its own clock until much waits; and then it is woken
-/// by the record that makes it so much, or twice as much and so on: whoever has been woken needs no more of that.
+/// Waking the reader costs more than everything else here, so it is left to its own clock until much waits.
 #[inline(always)]
-fn wake(room: usize) -> u64 {
-    /// What the ring adds to a record (`BPF_RINGBUF_HDR_SZ`).
-    const HEADER: u64 = 8;
-    // A power of two.
+fn wake() -> u64 {
     let limit = u64::from(setting!(wake_bytes));
     if limit == 0 {
-        return 0; // The kernel wakes a reader that has caught up.
-    }
-    let waiting = EVENTS.query(BPF_RB_AVAIL_DATA);
-    if waiting >= limit && waiting & (limit - 1) < room as u64 + HEADER {
+        0 // The kernel wakes a reader that has caught up.
+    } else if EVENTS.query(BPF_RB_AVAIL_DATA) >= limit {
         BPF_RB_FORCE_WAKEUP
     } else {
         BPF_RB_NO_WAKEUP
