@@ -122,8 +122,8 @@ pub(crate) fn mapped(address: u32) -> [u32; 4] {
 
 /// A full TCP socket.
 pub(crate) struct Sock<R> {
+    /// By the pointer to its `struct tcp_sock`, which begins with all the others.
     pub(crate) common: Common<R>,
-    tcp: *const c_void,
 }
 
 impl<R: Reader> Sock<R> {
@@ -138,13 +138,7 @@ impl<R: Reader> Sock<R> {
         // The same address, of another type: newer verifiers search all types of the kernel by name, several
         // times, for each pointer that is loaded from one that a tracepoint gave, and not for this one. It was a quarter of the
         // start.
-        Some(Self { common: Common::new(tcp), tcp })
-    }
-
-    #[inline(always)]
-    fn tcp<T: Copy + Default>(&self, offset: u32) -> T {
-        // SAFETY: as for `Common::load`.
-        unsafe { R::load(self.tcp, offset) }
+        Some(Self { common: Common::new(tcp) })
     }
 
     /// A field of `tcp_sock` that some kernel may lack.
@@ -153,7 +147,7 @@ impl<R: Reader> Sock<R> {
         if offset == ABSENT {
             return None;
         }
-        Some(self.tcp(offset))
+        Some(self.common.load(offset))
     }
 
     /// Payload bytes received in order: the FIN counts as a byte.
@@ -185,7 +179,7 @@ impl<R: Reader> Sock<R> {
     #[inline(always)]
     pub(crate) fn endpoints(&self) -> Endpoints {
         // `skc_num` is 0 once the port was given back, which a close does before its RST.
-        self.common.endpoints(u16::from_be(self.tcp(offset!(inet_sport))))
+        self.common.endpoints(u16::from_be(self.common.load(offset!(inet_sport))))
     }
 
     #[inline(always)]
@@ -210,8 +204,8 @@ impl<R: Reader> Sock<R> {
     /// number, but is no byte. Stays right after `__tcp_close()` purged the queue, which leaves `copied_seq`.
     #[inline(always)]
     pub(crate) fn unread(&self) -> u32 {
-        let rcv_nxt: u32 = self.tcp(offset!(rcv_nxt));
-        let unread = rcv_nxt.wrapping_sub(self.tcp(offset!(copied_seq)));
+        let rcv_nxt: u32 = self.common.load(offset!(rcv_nxt));
+        let unread = rcv_nxt.wrapping_sub(self.common.load(offset!(copied_seq)));
         // Beyond 2^31 `copied_seq` is ahead of `rcv_nxt`: nothing is unread.
         if unread == 0 || unread > i32::MAX as u32 {
             return 0;
@@ -253,7 +247,7 @@ impl<R: Reader> Sock<R> {
     /// `rcv_nxt`: the sequence number that a RST must have to be taken.
     #[inline(always)]
     pub(crate) fn next_expected(&self) -> u32 {
-        self.tcp(offset!(rcv_nxt))
+        self.common.load(offset!(rcv_nxt))
     }
 
     /// The socket belongs to a `struct socket`, hence to a file; true when that is not known.
@@ -285,7 +279,7 @@ impl<R: Reader> Sock<R> {
     #[inline(always)]
     pub(crate) fn in_repair(&self) -> bool {
         let offset = setting!(repair_offset);
-        offset != ABSENT && u32::from(self.tcp::<u8>(offset)) & setting!(repair_mask) != 0
+        offset != ABSENT && u32::from(self.common.load::<u8>(offset)) & setting!(repair_mask) != 0
     }
 
     /// The receive queue holds payload; asked for when nothing of it is unread.

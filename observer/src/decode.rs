@@ -77,6 +77,12 @@ impl<'a> Decoder<'a> {
         &self.host
     }
 
+    /// The clock that it goes by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Goes by another clock from here on.
     pub fn set_clock(&mut self, clock: Clock) {
         if clock != self.clock {

@@ -39,8 +39,6 @@ pub struct Batch {
 pub struct Stream<'a> {
     count: Option<u64>,
     decoder: Decoder<'a>,
-    /// What the clocks differ by.
-    clock: Clock,
     seq: u64,
     received: u64,
     malformed: u64,
@@ -68,12 +66,10 @@ impl<'a> Stream<'a> {
     /// An empty stream.
     #[must_use]
     pub fn new(options: &Options, reasons: &'a Reasons) -> Self {
-        let clock = Clock::read();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self {
             count: options.count,
-            decoder: Decoder::new(clock, reasons, &host),
-            clock,
+            decoder: Decoder::new(Clock::read(), reasons, &host),
             seq: 0,
             received: 0,
             malformed: 0,
@@ -126,8 +122,7 @@ impl<'a> Stream<'a> {
 
     /// Reads the clocks again.
     pub fn refresh_clock(&mut self) {
-        self.clock = self.clock.read_again();
-        self.decoder.set_clock(self.clock);
+        self.decoder.set_clock(self.decoder.clock().read_again());
     }
 
     /// One record from the ring. Beyond `--count`, or below `--severity`, it is received, but not told.
