@@ -11,6 +11,9 @@ pub struct Delivery {
     json: OnceLock<Lines>,
 }
 
+/// What a finding takes as a line, about.
+pub const EVENT_BYTES: usize = 1 << 10;
+
 /// Bytes of a line, as a rule at most.
 const LINE: usize = 4 << 10;
 
@@ -39,6 +42,12 @@ impl Delivery {
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// Bytes of the events as lines, about: those who only queue them need not render them.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        (self.events.len() * EVENT_BYTES) as u64
     }
 
     /// The events as JSON, an object a line. Rendered by whoever asks first.

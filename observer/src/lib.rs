@@ -13,6 +13,7 @@
 pub mod diagnose;
 pub mod memory;
 pub mod recent;
+pub mod room;
 pub mod procfile;
 pub mod netns;
 pub mod cgroup;

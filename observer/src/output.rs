@@ -1,6 +1,6 @@
 //! The stream: a thread that writes batches of whole lines, behind a bounded queue. When it falls behind, the ring
 //! fills and the kernel side counts what is lost: nothing is lost here. Beside other sinks, which it must not hold up,
-//! it loses what its queue has no room for, as they do.
+//! its queue holds as much as theirs, and it loses what there is no room for, as they do.
 
 use std::{
     fs::File,
@@ -16,11 +16,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     delivery::Delivery,
     options::{Destination, Format},
+    room::Room,
     sandbox::{self, Confinement},
 };
 
-/// Batches that may wait for the writer.
-const QUEUE: usize = 8;
+/// Bytes of events that may wait for the writer, about: what waits beyond that, waits in the ring.
+const ALONE: u64 = 2 << 20;
+
+/// The same beside sinks, where what waits beyond that is lost.
+const BESIDE_SINKS: u64 = 16 << 20;
 
 /// The stream's destination, open.
 pub struct Opened {
@@ -32,10 +36,65 @@ pub struct Opened {
 
 /// The stream's destination, with the thread that writes to it.
 pub struct Output {
-    sender: mpsc::Sender<Arc<Delivery>>,
+    queue: Queue,
     written: oneshot::Receiver<io::Result<()>>,
     /// A duplicate, to see the other end go away.
     watch: OwnedFd,
+}
+
+/// Where batches wait for the writer.
+#[derive(Clone)]
+pub struct Queue {
+    sender: mpsc::UnboundedSender<Arc<Delivery>>,
+    room: Arc<Room>,
+}
+
+/// The writer has ended.
+#[derive(Debug)]
+pub struct Ended;
+
+impl Queue {
+    /// How much may wait from now on: alone, or beside sinks.
+    pub fn stands(&self, beside_sinks: bool) {
+        self.room.resize(if beside_sinks { BESIDE_SINKS } else { ALONE });
+    }
+
+    /// Puts a batch in, or not, when there is no room: whether it is in.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub fn offer(&self, batch: Arc<Delivery>) -> Result<bool, Ended> {
+        Ok(self.room.take(batch.weight()) && self.put(batch).map(|()| true)?)
+    }
+
+    /// Puts a batch in; the thread waits for room.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub fn send_here(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
+        self.check()?;
+        self.room.take_when_there_is(batch.weight());
+        self.put(batch)
+    }
+
+    /// Puts a batch in; the task waits for room. Nobody else may do so meanwhile.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub async fn send(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
+        self.check()?;
+        self.room.wait(batch.weight()).await;
+        self.room.take(batch.weight());
+        self.put(batch)
+    }
+
+    fn check(&self) -> Result<(), Ended> {
+        if self.sender.is_closed() { Err(Ended) } else { Ok(()) }
+    }
+
+    fn put(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
+        self.sender.send(batch).map_err(|_| Ended)
+    }
 }
 
 impl Opened {
@@ -71,7 +130,9 @@ impl Opened {
             file.set_len(0).context("cannot empty the output file")?;
         }
         let watch = file.as_fd().try_clone_to_owned().context("cannot duplicate the output")?;
-        let (sender, mut receiver) = mpsc::channel::<Arc<Delivery>>(QUEUE);
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Arc<Delivery>>();
+        let room = Arc::new(Room::new(ALONE));
+        let queue = Queue { sender, room: Arc::clone(&room) };
         let (done, written) = oneshot::channel();
         let work = move || {
             let mut result = Ok(());
@@ -83,20 +144,24 @@ impl Opened {
                 if result.is_err() {
                     break;
                 }
+                room.give(batch.weight());
             }
+            // Whoever waits for room finds that nobody writes any more.
+            drop(receiver);
+            room.give(u64::MAX);
             // Nobody listens any more when the observer has given up waiting.
             let _ = done.send(result);
         };
         sandbox::spawn("output", rules, work).context("cannot start the output thread")?;
-        Ok(Output { sender, written, watch })
+        Ok(Output { queue, written, watch })
     }
 }
 
 impl Output {
     /// Where batches go.
     #[must_use]
-    pub fn sender(&self) -> mpsc::Sender<Arc<Delivery>> {
-        self.sender.clone()
+    pub fn queue(&self) -> Queue {
+        self.queue.clone()
     }
 
     /// Whether writing has failed, or the reader of a pipe, socket or terminal has gone away.
@@ -105,16 +170,16 @@ impl Output {
         let mut fds = [PollFd::new(&self.watch, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        self.sender.is_closed()
+        self.queue.check().is_err()
             || rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(gone)
     }
 
-    /// Closes the queue and waits until everything is written. A reader that went away is no error.
+    /// Closes the queue, which nobody else may hold, and waits until everything is written. A reader that went away is no error.
     ///
     /// # Errors
     /// When something could not be written.
     pub async fn finish(self) -> Result<()> {
-        drop(self.sender);
+        drop(self.queue);
         match self.written.await {
             Ok(Ok(())) | Err(_) => Ok(()),
             Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

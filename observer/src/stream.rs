@@ -7,6 +7,7 @@ use crate::{
     churn::Verdicts,
     clock::{Clock, wall_now},
     decode::{Addresses, Decoded, Decoder},
+    delivery::EVENT_BYTES,
     diagnose::diagnose,
     event::{
         Audit, Body, ChurnBalance, CoverageLimit, DnsCounts, Event, Filters, Hooks, Loss, LostCount, Naming,
@@ -19,9 +20,6 @@ use crate::{
     severity::Severity,
     sink::{self, SinkCount},
 };
-
-/// What a finding takes as a line, about.
-const EVENT_BYTES: usize = 1 << 10;
 
 /// What was read from the kernel side at one time.
 #[derive(Debug, Default)]

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{self, error::TrySendError};
-
 use crate::{
     delivery::Delivery,
-    output::Output,
+    output::{Ended, Output, Queue},
     sink::{Counts, Fan, Lanes},
 };
 
@@ -17,21 +15,20 @@ pub struct Outlets {
 }
 
 struct Stream {
-    sender: mpsc::Sender<Arc<Delivery>>,
+    queue: Queue,
     /// Beside sinks it never waits, and loses what its queue has no room for; None when it is alone.
     counts: Option<Arc<Counts>>,
 }
-
-/// The writer of the stream has ended.
-pub(super) struct Ended;
 
 impl Outlets {
     /// Of the stream and the sinks.
     pub(super) fn of(output: Option<&Output>, lanes: &Lanes) -> Self {
         let sinks = lanes.fan();
-        let stream = output.map(|output| Stream {
-            sender: output.sender(),
-            counts: (!sinks.is_empty()).then(|| lanes.stream_counts()),
+        let beside = !sinks.is_empty();
+        let stream = output.map(|output| {
+            let queue = output.queue();
+            queue.stands(beside);
+            Stream { queue, counts: beside.then(|| lanes.stream_counts()) }
         });
         Self { stream, sinks }
     }
@@ -44,15 +41,13 @@ impl Outlets {
         let delivery = Arc::new(delivery);
         self.sinks.offer(&delivery);
         let Some(stream) = &self.stream else { return Ok(()) };
-        let Some(counts) = &stream.counts else {
-            return stream.sender.blocking_send(delivery).map_err(|_| Ended);
-        };
+        let Some(counts) = &stream.counts else { return stream.queue.send_here(delivery) };
         let events = delivery.events().len() as u64;
         counts.accept(events);
-        match stream.sender.try_send(delivery) {
-            Ok(()) => counts.deliver(events),
-            Err(TrySendError::Full(_)) => counts.lose(events),
-            Err(TrySendError::Closed(_)) => return Err(Ended),
+        if stream.queue.offer(delivery)? {
+            counts.deliver(events);
+        } else {
+            counts.lose(events);
         }
         Ok(())
     }

@@ -226,7 +226,13 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let targets = Targets::of(&types, abilities.has_reasons())?;
     drop(types);
     let mut refused = Vec::new();
+    // What was asked for alone is tried in earnest.
+    let chooses = plans.len() > 1;
     for (plan, settings) in plans.into_iter().zip(&settings) {
+        if let Some(refusal) = chooses.then(|| Hooks::probe(plan, &targets)).flatten() {
+            refused.push(refusal);
+            continue;
+        }
         loader.override_global("SETTINGS", settings.as_bytes(), true);
         let mut ebpf = loader.load(OBJECT).context("cannot create the maps of the kernel object")?;
         filters::install(&mut ebpf, generation, &options.filters, command)?;

@@ -18,7 +18,7 @@ use aya::{
 use super::{
     attach::Refused,
     btf::KernelTypes,
-    grace, refusal,
+    grace, probe, refusal,
     runs::{Figures, ProgramRuns},
     standin::StandIn,
 };
@@ -56,6 +56,8 @@ const MOST_LOADERS: usize = 4;
 pub(crate) struct Targets {
     /// The function that closes: `__tcp_close`, or `tcp_close` before 5.11.
     pub(crate) close: &'static str,
+    /// Its id in the kernel's BTF.
+    close_id: Option<u32>,
     /// Number of parameters of `inet_csk_accept()`, as far as there is a program for it.
     pub(crate) accept: Option<u32>,
     /// Functions that answer with RSTs which no tracepoint tells, as address family and name; from 6.10 on none.
@@ -87,6 +89,7 @@ impl Targets {
         }
         Ok(Self {
             close,
+            close_id: types.function(close),
             accept: types.function_parameters(ACCEPT).filter(|count| [2, 4].contains(count)),
             answers,
             ids: ids.btf()?,
@@ -137,6 +140,17 @@ impl Hooks {
             fds.push(descriptor(ebpf, hook).map_err(|error| refused(hook, error))?);
         }
         Ok(Self { hooks, fds, missed: 0 })
+    }
+
+    /// Whether the kernel refuses the first hook of a plan, which needs no program of ours to find out.
+    pub(crate) fn probe(plan: Plan, targets: &Targets) -> Option<Refused> {
+        let asked = match plan {
+            Plan::Fentry => targets.close_id.map_or(Ok(()), probe::fentry),
+            Plan::Kprobe => probe::kprobe(),
+            Plan::Tracepoint => Ok(()),
+        };
+        let hook = wanted(plan, targets).swap_remove(0).name;
+        Some(Refused { plan, hook, error: refusal::errno_text(&asked.err()?) })
     }
 
     /// Names, in the order of attaching.

@@ -10,6 +10,7 @@ mod hooks;
 mod loader;
 mod log;
 mod owners;
+mod probe;
 mod reasons;
 mod refusal;
 mod runs;

@@ -114,7 +114,7 @@ async fn send(mut pacer: Pacer, output: Option<&Output>, fan: &Fan) {
         fan.wait(&delivery).await;
         fan.offer(&delivery);
         if let Some(output) = output
-            && output.sender().send(delivery).await.is_err()
+            && output.queue().send(delivery).await.is_err()
         {
             return;
         }

@@ -12,10 +12,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use tokio::sync::oneshot;
 
-use super::{Setup, Sink, Surroundings, changed::Changed, counts::Counts, room::Room};
+use super::{Setup, Sink, Surroundings, changed::Changed, counts::Counts};
 use crate::{
     delivery::Delivery,
     diagnose::diagnose,
+    room::Room,
     sandbox::{self, Confinement},
 };
 

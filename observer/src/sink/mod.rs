@@ -16,7 +16,6 @@ mod lane;
 mod otlp;
 mod prometheus;
 mod record;
-mod room;
 mod syslog;
 
 use anyhow::{Context as _, Error, Result};

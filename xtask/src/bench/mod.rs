@@ -43,6 +43,15 @@ pub(crate) struct Options {
 /// as well a pair of runs may differ by half without any cause of ours.
 const LEAST: [(&str, f64); 3] = [("clean", 0.50), ("mixed:1", 0.45), ("unread", 0.35)];
 
+/// What a quick run takes for a gross regression of what an event takes of a processor, and a start of time: both as so many
+/// times what one connection of this load takes when nothing is attached, since absolute times are another matter on each
+/// machine. docs/performance.md has 0.4 and 8,000.
+const MOST_EVENT: f64 = 1.5;
+const MOST_START: f64 = 40_000.0;
+
+/// The same for memory, MiB: after the start with no events, and with a flood of them; there 31 and 47.
+const MOST_MEMORY: [(&str, f64); 2] = [("clean", 48.0), ("unread", 96.0)];
+
 /// What a quick run takes for too many losses: more than one in so many.
 const LOST_ONE_IN: u64 = 20;
 
@@ -164,7 +173,23 @@ fn failure(row: &Row) -> Option<String> {
         return Some(format!("{}: {} of {} events were lost", row.mode, row.lost(), row.truth));
     }
     let ratio = row.ratio();
-    (ratio < least).then(|| format!("{}: {ratio:.2} of the throughput is left, less than {least}", row.mode))
+    if ratio < least {
+        return Some(format!("{}: {ratio:.2} of the throughput is left, less than {least}", row.mode));
+    }
+    let most = MOST_MEMORY.iter().find(|(mode, _)| *mode == row.mode).map_or(f64::INFINITY, |(_, most)| *most);
+    if row.peak_mib > most {
+        return Some(format!("{}: {:.1} MiB resident, more than {most}", row.mode, row.peak_mib));
+    }
+    // With few events it is mostly what runs by the clock.
+    let event = row.event().filter(|event| row.mode == "unread" && *event > MOST_EVENT);
+    if let Some(event) = event {
+        return Some(format!(
+            "{}: an event takes {event:.2} times what a connection takes, more than {MOST_EVENT}",
+            row.mode
+        ));
+    }
+    let start = row.start().filter(|start| *start > MOST_START)?;
+    Some(format!("{}: a start takes as long as {start:.0} connections, more than {MOST_START}", row.mode))
 }
 
 /// What the observer takes when nothing happens.

@@ -13,12 +13,14 @@ pub(super) struct Row {
     name: String,
     pub(super) mode: String,
     ratios: Vec<f64>,
+    /// Connections a second with nothing attached.
+    alone: Vec<f64>,
     told: u64,
     /// Bad closes that were made.
     pub(super) truth: u64,
     lost: Option<u64>,
     micros: Vec<f64>,
-    peak_mib: f64,
+    pub(super) peak_mib: f64,
     starts: Vec<f64>,
 }
 
@@ -28,6 +30,7 @@ impl Row {
             name: name.to_owned(),
             mode: mode.to_owned(),
             ratios: Vec::new(),
+            alone: Vec::new(),
             told: 0,
             truth: 0,
             lost: None,
@@ -47,6 +50,7 @@ impl Row {
         told: &Told,
     ) {
         self.ratios.push(observed.rate() / alone.rate());
+        self.alone.push(alone.rate());
         self.told += told.events;
         self.truth += warm.bad + observed.bad;
         if let Some(lost) = told.lost {
@@ -62,6 +66,16 @@ impl Row {
     /// Throughput that is left, in the middle.
     pub(super) fn ratio(&self) -> f64 {
         median(&self.ratios)
+    }
+
+    /// Processor time of an event, in connections of this load with nothing attached.
+    pub(super) fn event(&self) -> Option<f64> {
+        (!self.micros.is_empty()).then(|| median(&self.micros) / 1e6 * median(&self.alone))
+    }
+
+    /// Time of a start, in the same.
+    pub(super) fn start(&self) -> Option<f64> {
+        (!self.starts.is_empty()).then(|| median(&self.starts) / 1e3 * median(&self.alone))
     }
 
     /// Events that were lost by their teller's own account.
@@ -120,6 +134,11 @@ mod tests {
         let told = Told { events: 900, lost: Some(1) };
         let runs = [&measured(2_000, 0), &measured(10, 0), &measured(1_800, 1_000)];
         row.add(runs, [usage(1.0), usage(1.004)], None, &told);
+        assert_eq!((row.event(), row.start()), (Some(4.0 / 1e6 * 2_000.0), None));
+        let mut started = Row::of("x", "clean");
+        let idle = measured(500, 0);
+        started.add([&idle; 3], [usage(1.0); 2], Some(Duration::from_millis(100)), &told);
+        assert_eq!((started.event(), started.start()), (None, Some(50.0)));
         assert_eq!(row.to_string(), "| x | unread | 0.900 (0.900 to 0.900) | 90.0 % | 1 | 4.0 µs | 12.0 MiB | – |");
     }
 }

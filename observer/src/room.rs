@@ -1,7 +1,7 @@
 //! The bound of a queue, in bytes: taken by whoever puts something in, given back by whoever has dealt with it.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Condvar, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -9,21 +9,25 @@ use tokio::sync::Notify;
 
 /// Room for so many bytes.
 #[derive(Debug)]
-pub(super) struct Room {
+pub struct Room {
     limit: AtomicU64,
     used: Mutex<u64>,
-    /// Rings when some is given back.
+    /// Rings when some is given back, for the task that waits.
     given: Notify,
+    /// The same for the thread that waits.
+    bell: Condvar,
 }
 
 impl Room {
-    pub(super) fn new(limit: u64) -> Self {
-        Self { limit: AtomicU64::new(limit), used: Mutex::new(0), given: Notify::new() }
+    /// With all of it free.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self { limit: AtomicU64::new(limit), used: Mutex::new(0), given: Notify::new(), bell: Condvar::new() }
     }
 
     /// Takes room if there is enough. What is larger than all room fits when nothing else is there.
-    pub(super) fn take(&self, bytes: u64) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn take(&self, bytes: u64) -> bool {
+        let mut used = self.used();
         let fits = self.fits(*used, bytes);
         if fits {
             *used = used.saturating_add(bytes);
@@ -31,37 +35,58 @@ impl Room {
         fits
     }
 
+    /// Takes room; the thread waits until there is enough.
+    pub fn take_when_there_is(&self, bytes: u64) {
+        let mut used = self.used();
+        while !self.fits(*used, bytes) {
+            used = self.bell.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        *used = used.saturating_add(bytes);
+    }
+
+    fn used(&self) -> MutexGuard<'_, u64> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fits(&self, used: u64, bytes: u64) -> bool {
         used == 0 || used.saturating_add(bytes) <= self.limit.load(Relaxed)
     }
 
     /// Waits until there is room for so many bytes. Only one may wait, and only who waits may take.
-    pub(super) async fn wait(&self, bytes: u64) {
+    pub async fn wait(&self, bytes: u64) {
         self.until(|used| self.fits(used, bytes)).await;
     }
 
     /// Waits until nothing is left in it.
-    pub(super) async fn emptied(&self) {
+    pub async fn emptied(&self) {
         self.until(|used| used == 0).await;
     }
 
     async fn until(&self, is_so: impl Fn(u64) -> bool) {
         // What is given back between the look and the wait is remembered.
-        while !is_so(*self.used.lock().unwrap_or_else(PoisonError::into_inner)) {
+        while !is_so(*self.used()) {
             self.given.notified().await;
         }
     }
 
     /// Room for so many bytes from now on.
-    pub(super) fn resize(&self, limit: u64) {
+    pub fn resize(&self, limit: u64) {
+        // Whoever has found it too small is waiting when the lock is free.
+        let _used = self.used();
         self.limit.store(limit, Relaxed);
+        self.ring();
     }
 
     /// Gives it back.
-    pub(super) fn give(&self, bytes: u64) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn give(&self, bytes: u64) {
+        let mut used = self.used();
         *used = used.saturating_sub(bytes);
+        self.ring();
+    }
+
+    fn ring(&self) {
         self.given.notify_one();
+        self.bell.notify_all();
     }
 }
 
@@ -101,6 +126,23 @@ mod tests {
         room.give(5);
         emptied.await;
         assert!(room.take(10), "all of it is there");
+    }
+
+    #[test]
+    fn a_thread_waits_for_what_is_given_back_or_for_a_larger_room() {
+        let room = Room::new(10);
+        room.take_when_there_is(8);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| room.take_when_there_is(5));
+            assert!(!waits.is_finished());
+            room.give(4);
+            waits.join().expect("takes it");
+            let waits = scope.spawn(|| room.take_when_there_is(5));
+            assert!(!room.take(2));
+            room.resize(14);
+            waits.join().expect("takes it");
+        });
+        assert!(!room.take(1));
     }
 
     #[test]
