@@ -17,7 +17,7 @@ use crate::{
     count,
     frozen::{offset, setting},
     maps::PROCESSES,
-    read::{Direct, Reader},
+    read::{Direct, Probe, Reader},
     sock::Pointer,
     task,
 };
@@ -56,17 +56,25 @@ const BLANK: Life = Life {
     comm: [0; 4],
 };
 
+// Newer verifiers search all types of the kernel by name, several times, for each pointer that is loaded from one that a
+// tracepoint gave. So these are read by the helper, where lockdown lets it: a process is no matter of nanoseconds.
+
 /// A process is forked; threads share theirs.
 #[inline(always)]
 pub(crate) fn on_fork(parent: *const c_void, child: *const c_void) {
+    if setting!(probe_read) != 0 { forked::<Probe>(parent, child) } else { forked::<Direct>(parent, child) }
+}
+
+#[inline(always)]
+fn forked<R: Reader>(parent: *const c_void, child: *const c_void) {
     let tgid = task::tgid(child);
     if tgid == 0 || tgid == task::tgid(parent) {
         return;
     }
-    let mut life = begin(Step::FORK, child);
+    let mut life = begin::<R>(Step::FORK, child);
     life.parent = task::tgid(parent);
-    life.parent_start_ns = task::start_ns::<Direct>(parent);
-    life.comm = task::comm::<Direct>(parent);
+    life.parent_start_ns = task::start_ns::<R>(parent);
+    life.comm = task::comm::<R>(parent);
     tell(&life);
 }
 
@@ -74,37 +82,46 @@ pub(crate) fn on_fork(parent: *const c_void, child: *const c_void) {
 #[inline(always)]
 pub(crate) fn on_free(task: *const c_void) {
     if task::is_leader(task) {
-        tell(&begin(Step::END, task));
+        tell(&if setting!(probe_read) != 0 {
+            begin::<Probe>(Step::END, task)
+        } else {
+            begin::<Direct>(Step::END, task)
+        });
     }
 }
 
 /// The running task has executed a program; its new memory holds the arguments.
 #[inline(always)]
 pub(crate) fn on_exec(task: *const c_void, program: *const c_void) {
+    if setting!(probe_read) != 0 { executed::<Probe>(task, program) } else { executed::<Direct>(task, program) }
+}
+
+#[inline(always)]
+fn executed<R: Reader>(task: *const c_void, program: *const c_void) {
     let Some(buffer) = PROGRAM.get_ptr_mut(0) else { return };
     // SAFETY: this CPU's memory, and nobody else's now.
     let buffer = unsafe { &mut *buffer };
-    buffer.life = begin(Step::EXEC, task);
+    buffer.life = begin::<R>(Step::EXEC, task);
     let life = &mut buffer.life;
-    life.comm = task::comm::<Direct>(task);
+    life.comm = task::comm::<R>(task);
     life.uid = bpf_get_current_uid_gid() as u32;
     // SAFETY: helper without arguments.
     life.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    if task::has_terminal(task) {
+    if task::has_terminal::<R>(task) {
         life.flags |= life_flag::TERMINAL;
     }
-    identity(life, program);
-    let path = path(&mut buffer.text, program);
+    identity::<R>(life, program);
+    let path = path::<R>(&mut buffer.text, program);
     buffer.life.path_bytes = path;
-    arguments(buffer, path, memory(task));
+    arguments::<R>(buffer, path, memory::<R>(task));
     submit(buffer);
 }
 
 #[inline(always)]
-fn begin(step: u32, task: *const c_void) -> Life {
+fn begin<R: Reader>(step: u32, task: *const c_void) -> Life {
     // SAFETY: helper without arguments.
     let time_ns = unsafe { bpf_ktime_get_boot_ns() };
-    Life { time_ns, start_ns: task::start_ns::<Direct>(task), tgid: task::tgid(task), step, ..BLANK }
+    Life { time_ns, start_ns: task::start_ns::<R>(task), tgid: task::tgid(task), step, ..BLANK }
 }
 
 #[inline(always)]
@@ -116,43 +133,43 @@ fn tell(life: &Life) {
 
 /// Which file is executed.
 #[inline(always)]
-fn identity(life: &mut Life, program: *const c_void) {
+fn identity<R: Reader>(life: &mut Life, program: *const c_void) {
     if offset!(bprm_file) == ABSENT || offset!(file_inode) == ABSENT || offset!(inode_number) == ABSENT {
         return;
     }
-    let inode = follow(follow(program, offset!(bprm_file)), offset!(file_inode));
+    let inode = follow::<R>(follow::<R>(program, offset!(bprm_file)), offset!(file_inode));
     if inode.is_null() {
         return;
     }
     // SAFETY: a file that is open, and its inode.
-    life.inode = unsafe { Direct::load(inode, offset!(inode_number)) };
+    life.inode = unsafe { R::load(inode, offset!(inode_number)) };
     if offset!(inode_sb) == ABSENT || offset!(sb_device) == ABSENT {
         return;
     }
-    let sb = follow(inode, offset!(inode_sb));
+    let sb = follow::<R>(inode, offset!(inode_sb));
     if !sb.is_null() {
         // SAFETY: its super block.
-        life.device = unsafe { Direct::load(sb, offset!(sb_device)) };
+        life.device = unsafe { R::load(sb, offset!(sb_device)) };
     }
 }
 
 /// The pointer at an offset of a structure; null stays null.
 #[inline(always)]
-fn follow(base: *const c_void, offset: u32) -> *const c_void {
+fn follow<R: Reader>(base: *const c_void, offset: u32) -> *const c_void {
     if base.is_null() {
         return base;
     }
     // SAFETY: a structure of the running task, at an offset from BTF.
-    unsafe { Direct::load::<Pointer>(base, offset) }.0
+    unsafe { R::load::<Pointer>(base, offset) }.0
 }
 
 /// The path of the program; of a script, its interpreter's. Returns its length.
 #[inline(always)]
-fn path(text: &mut [u8; PATH_ROOM + ARGUMENTS_ROOM], program: *const c_void) -> u32 {
+fn path<R: Reader>(text: &mut [u8; PATH_ROOM + ARGUMENTS_ROOM], program: *const c_void) -> u32 {
     if setting!(probe_read) == 0 || offset!(bprm_interp) == ABSENT {
         return 0;
     }
-    let name = follow(program, offset!(bprm_interp));
+    let name = follow::<R>(program, offset!(bprm_interp));
     // SAFETY: at most PATH_ROOM bytes; the helper tolerates bad addresses.
     let taken = unsafe { bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), PATH_ROOM as u32, name.cast()) };
     if taken > 1 { (taken as u32 - 1) & (PATH_ROOM as u32 - 1) } else { 0 }
@@ -160,21 +177,21 @@ fn path(text: &mut [u8; PATH_ROOM + ARGUMENTS_ROOM], program: *const c_void) -> 
 
 /// The memory of the running task.
 #[inline(always)]
-fn memory(task: *const c_void) -> *const c_void {
-    if offset!(task_mm) == ABSENT { core::ptr::null() } else { follow(task, offset!(task_mm)) }
+fn memory<R: Reader>(task: *const c_void) -> *const c_void {
+    if offset!(task_mm) == ABSENT { core::ptr::null() } else { follow::<R>(task, offset!(task_mm)) }
 }
 
 /// The arguments, as they stand on the new stack, behind the path.
 #[inline(always)]
-fn arguments(buffer: &mut Program, path: u32, memory: *const c_void) {
+fn arguments<R: Reader>(buffer: &mut Program, path: u32, memory: *const c_void) {
     if memory.is_null() {
         return;
     }
     if offset!(mm_start_code) != ABSENT && offset!(mm_end_code) != ABSENT {
         // SAFETY: the memory of the running task.
         unsafe {
-            buffer.life.text_start = Direct::load(memory, offset!(mm_start_code));
-            buffer.life.text_end = Direct::load(memory, offset!(mm_end_code));
+            buffer.life.text_start = R::load(memory, offset!(mm_start_code));
+            buffer.life.text_end = R::load(memory, offset!(mm_end_code));
         }
     }
     // Lockdown does not mind user memory, but the loader: where it sees bpf_probe_read_kernel refused, it puts the old
@@ -184,7 +201,7 @@ fn arguments(buffer: &mut Program, path: u32, memory: *const c_void) {
     }
     // SAFETY: as above.
     let (start, end): (u64, u64) =
-        unsafe { (Direct::load(memory, offset!(mm_arg_start)), Direct::load(memory, offset!(mm_arg_end))) };
+        unsafe { (R::load(memory, offset!(mm_arg_start)), R::load(memory, offset!(mm_arg_end))) };
     let length = end.saturating_sub(start);
     let room = ARGUMENTS_ROOM as u64;
     let taken = if length > room { room } else { length };

@@ -10,7 +10,7 @@ use crate::{
     churn,
     frozen::{self, offset, setting},
     notes, owners,
-    read::{Direct, Reader},
+    read::{Direct, Probe, Reader},
     report,
     scratch::{self, Run, story},
     segment,
@@ -41,7 +41,7 @@ pub(crate) fn on_send_reset(ctx: &BtfTracePointContext, sk: *const c_void, skb: 
     // Hidden from LLVM, which would test both pointers at once: "R4 pointer |= pointer prohibited".
     let active = core::hint::black_box(skb.is_null());
     let prediction = if sk.is_null() {
-        if skb.is_null() { None } else { Some(without_socket::<Direct>(record, skb)) }
+        if skb.is_null() { None } else { Some(to_nobody(record, skb)) }
     } else if active {
         active_reset(record, sk, reason)
     } else {
@@ -226,12 +226,16 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
     let state = common.state();
     if state == tcp_state::LISTEN {
         // A listener has no peer: the segment has. It has lost its device already, the listener knows the namespace.
-        without_socket::<Direct>(record, skb);
-        record.endpoints.netns = common.netns();
+        to_nobody(record, skb);
+        record.endpoints.netns = Sock::<Direct>::new(sk)?.common.netns();
         return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false, begins: true });
     }
     if matches!(state, tcp_state::TIME_WAIT | tcp_state::NEW_SYN_RECV) {
-        return Some(to_minisocket::<Direct>(record, sk, skb));
+        return Some(if setting!(probe_read) != 0 {
+            to_minisocket::<Probe>(record, sk, skb)
+        } else {
+            to_minisocket::<Direct>(record, sk, skb)
+        });
     }
     let sock = Sock::<Direct>::new(sk)?;
     report::describe(record, &sock, notes::get(sock.key()).as_deref());
@@ -263,6 +267,12 @@ pub(crate) fn to_minisocket<R: Reader>(record: &mut Record, sk: *const c_void, s
     let late = record.old_state == tcp_state::TIME_WAIT;
     let cause = if late { Cause::DATA_AFTER_TIMEWAIT } else { Cause::BAD_SEGMENT };
     Prediction { cause, by_current: false, begins: !late }
+}
+
+/// [`without_socket`] from the tracepoint: by the helper, where lockdown lets it, as in [`crate::process`].
+#[inline(always)]
+fn to_nobody(record: &mut Record, skb: *const c_void) -> Prediction {
+    if setting!(probe_read) != 0 { without_socket::<Probe>(record, skb) } else { without_socket::<Direct>(record, skb) }
 }
 
 /// A RST that answers a segment for which there is no connection.

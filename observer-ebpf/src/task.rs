@@ -65,6 +65,8 @@ fn fill_in(who: &mut Person) {
 /// Fills in what only `struct task_struct` tells.
 #[inline(always)]
 fn look_at<R: Reader>(task: *const c_void, who: &mut Person) {
+    // Before the branches: newer verifiers search all types of the kernel by name whenever they come by such a load.
+    let leader = leader::<R>(task);
     if offset!(task_flags) != ABSENT {
         // SAFETY: the running task.
         let flags: u32 = unsafe { R::load(task, offset!(task_flags)) };
@@ -75,12 +77,7 @@ fn look_at<R: Reader>(task: *const c_void, who: &mut Person) {
             who.flags |= person_flag::KTHREAD;
         }
     }
-    if offset!(task_leader) != ABSENT && offset!(task_comm) != ABSENT {
-        // SAFETY: the running task keeps its leader.
-        let leader = unsafe { R::load::<Pointer>(task, offset!(task_leader)) }.0;
-        if leader.is_null() {
-            return;
-        }
+    if !leader.is_null() && offset!(task_comm) != ABSENT {
         who.comm = name::<R>(leader);
         who.start_ns = started::<R>(leader);
     }
@@ -158,17 +155,17 @@ pub(crate) fn is_leader(task: *const c_void) -> bool {
 
 /// Whether a task's process has a controlling terminal.
 #[inline(always)]
-pub(crate) fn has_terminal(task: *const c_void) -> bool {
+pub(crate) fn has_terminal<R: Reader>(task: *const c_void) -> bool {
     if offset!(task_signal) == ABSENT || offset!(signal_tty) == ABSENT {
         return false;
     }
     // SAFETY: a task that the tracepoint gave.
-    let signal = unsafe { Direct::load::<Pointer>(task, offset!(task_signal)) }.0;
+    let signal = unsafe { R::load::<Pointer>(task, offset!(task_signal)) }.0;
     if signal.is_null() {
         return false;
     }
     // SAFETY: what all threads of it share.
-    !unsafe { Direct::load::<Pointer>(signal, offset!(signal_tty)) }.0.is_null()
+    !unsafe { R::load::<Pointer>(signal, offset!(signal_tty)) }.0.is_null()
 }
 
 /// Copies [`TOP_BYTES`] from the top of the running task's own stack; false where that cannot be done.

@@ -223,13 +223,12 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         loader.map_max_entries("PIDS", TWO_GENERATIONS_OF_PIDS);
     }
     let generation = Generation::default();
-    let targets = Targets::of(&types, abilities.has_reasons())?;
+    let (targets, ids) = Targets::of(&types, abilities.has_reasons());
     drop(types);
+    let mut ids = ids.begin()?;
     let mut refused = Vec::new();
-    // What was asked for alone is tried in earnest.
-    let chooses = plans.len() > 1;
     for (plan, settings) in plans.into_iter().zip(&settings) {
-        if let Some(refusal) = chooses.then(|| Hooks::probe(plan, &targets)).flatten() {
+        if let Some(refusal) = Hooks::probe(plan, &targets) {
             refused.push(refusal);
             continue;
         }
@@ -238,7 +237,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
         filters::install(&mut ebpf, generation, &options.filters, command)?;
         filters::put_in_force(&mut ebpf, generation, settings.selection)?;
         totals::prepare(&mut ebpf)?;
-        match Hooks::attach(&mut ebpf, plan, &targets, options) {
+        match Hooks::attach(&mut ebpf, plan, &targets, ids.done()?, options) {
             Ok(attached) => {
                 filters::add_descendants(&mut ebpf, generation, &options.filters)?;
                 let log = match options.kernel_log {

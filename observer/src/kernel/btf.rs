@@ -14,8 +14,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use btf_rs::{Backend, Btf, BtfType, Type};
+use memmap2::Mmap;
 use observer_ebpf::{FIELDS, Field, Layout};
 use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::index::Index;
 
 /// Where the kernel shows its BTF.
 pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -26,10 +29,10 @@ const NESTING: u32 = 32;
 /// Types that are looked into for one member, since each may hold itself several times. `task_struct` takes dozens.
 const LOOKS: u32 = 4_096;
 
-/// Types of one kernel. What was looked up once is kept: a look for a name goes through all types, which are some
-/// hundred thousand, and a type is parsed anew each time.
+/// Types of one kernel. What was looked up once is kept: a type is parsed anew each time.
 pub(crate) struct KernelTypes {
     btf: Btf,
+    index: Option<Index>,
     by_name: RefCell<HashMap<String, Rc<[u32]>>>,
     by_id: RefCell<HashMap<u32, Rc<Type>>>,
 }
@@ -48,20 +51,25 @@ impl KernelTypes {
     /// # Errors
     /// When the file cannot be read or is no BTF.
     pub(crate) fn from_file(path: &Path) -> Result<Self> {
-        // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped: a copy in
-        // memory serves as well.
-        if let Ok(btf) = Btf::from_file_with_backend(path, Backend::Mmap) {
-            return Ok(Self::of(btf));
-        }
         let context = || format!("cannot read {}", path.display());
+        let file = File::open(path).with_context(context)?;
+        // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped, and later ones not as
+        // the library does it, to be shared: a copy in memory serves as well.
+        if let Some(index) = map(&file).ok().map(|map| Index::of(&map))
+            && let Ok(btf) = Btf::from_file_with_backend(path, Backend::Mmap)
+        {
+            return Ok(Self::of(btf, index));
+        }
         let copy = memfd_create("btf", MemfdFlags::CLOEXEC).map(File::from).with_context(context)?;
-        io::copy(&mut File::open(path).with_context(context)?, &mut &copy).with_context(context)?;
+        io::copy(&mut &file, &mut &copy).with_context(context)?;
+        let index = Index::of(&map(&copy).with_context(context)?);
         let link = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        Btf::from_file_with_backend(link, Backend::Mmap).map(Self::of).with_context(context)
+        let btf = Btf::from_file_with_backend(link, Backend::Mmap).with_context(context)?;
+        Ok(Self::of(btf, index))
     }
 
-    fn of(btf: Btf) -> Self {
-        Self { btf, by_name: RefCell::default(), by_id: RefCell::default() }
+    fn of(btf: Btf, index: Option<Index>) -> Self {
+        Self { btf, index, by_name: RefCell::default(), by_id: RefCell::default() }
     }
 
     /// Ids of the types of this name, of any kind.
@@ -69,9 +77,18 @@ impl KernelTypes {
         if let Some(ids) = self.by_name.borrow().get(name) {
             return Rc::clone(ids);
         }
-        let ids: Rc<[u32]> = self.btf.resolve_ids_by_name(name).unwrap_or_default().into();
+        let ids: Rc<[u32]> = match &self.index {
+            Some(index) => index.find(name).filter(|id| self.is_named(*id, name)).collect(),
+            None => self.btf.resolve_ids_by_name(name).unwrap_or_default().into(),
+        };
         self.by_name.borrow_mut().insert(name.to_owned(), Rc::clone(&ids));
         ids
+    }
+
+    fn is_named(&self, id: u32, name: &str) -> bool {
+        let found = self.by_id(id);
+        let found = found.as_ref().and_then(|found| found.as_btf_type());
+        found.is_some_and(|found| self.btf.resolve_name(found).is_ok_and(|found| found == name))
     }
 
     fn by_id(&self, id: u32) -> Option<Rc<Type>> {
@@ -244,6 +261,12 @@ impl KernelTypes {
         // The first parameter is the tracepoint's private data, which programs do not see.
         u32::try_from(position).ok()?.checked_sub(1)
     }
+}
+
+/// A file in memory.
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the kernel's BTF never changes, and nobody else has the copy.
+    unsafe { Mmap::map(file) }
 }
 
 /// A door for fuzzing: all that is looked up in a BTF file.

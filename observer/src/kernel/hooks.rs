@@ -62,16 +62,11 @@ pub(crate) struct Targets {
     pub(crate) accept: Option<u32>,
     /// Functions that answer with RSTs which no tracepoint tells, as address family and name; from 6.10 on none.
     pub(crate) answers: Vec<(&'static str, &'static str)>,
-    /// The kernel's ids of all of them, and of the tracepoints.
-    pub(crate) ids: Btf,
 }
 
 impl Targets {
-    /// Looks the functions up.
-    ///
-    /// # Errors
-    /// When the list of ids cannot be made.
-    pub(crate) fn of(types: &KernelTypes, has_reasons: bool) -> Result<Self> {
+    /// Looks the functions up; also gives the kernel's ids of all of them, and of the tracepoints.
+    pub(crate) fn of(types: &KernelTypes, has_reasons: bool) -> (Self, StandIn) {
         let mut answers = ANSWERS.to_vec();
         answers.retain(|(_, function)| !has_reasons && types.has_function(function));
         let close = if types.has_function("__tcp_close") { "__tcp_close" } else { "tcp_close" };
@@ -87,13 +82,13 @@ impl Targets {
                 ids.tracepoint(tracepoint, id);
             }
         }
-        Ok(Self {
+        let targets = Self {
             close,
             close_id: types.function(close),
             accept: types.function_parameters(ACCEPT).filter(|count| [2, 4].contains(count)),
             answers,
-            ids: ids.btf()?,
-        })
+        };
+        (targets, ids)
     }
 }
 
@@ -116,7 +111,13 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Loads all hooks of a plan, then attaches them; or gives the first refusal. Nothing is attached before all is
     /// loaded: verification takes milliseconds, in which half of the hooks would tell half of the truth.
-    pub(crate) fn attach(ebpf: &mut Ebpf, plan: Plan, targets: &Targets, options: &Options) -> Result<Self, Refused> {
+    pub(crate) fn attach(
+        ebpf: &mut Ebpf,
+        plan: Plan,
+        targets: &Targets,
+        ids: &Btf,
+        options: &Options,
+    ) -> Result<Self, Refused> {
         let hooks = wanted(plan, targets);
         let refused = |hook: &Hook, error: ProgramError| {
             if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
@@ -124,15 +125,8 @@ impl Hooks {
             }
             Refused { plan, hook: hook.name.clone(), error: refusal::of_program(&error) }
         };
-        // What may be refused is the first one, and nothing else is loaded in vain. A kernel may also load a kprobe program
-        // and refuse to place it.
-        let early = usize::from(plan == Plan::Kprobe);
-        load(ebpf, &hooks[..1], &targets.ids).map_err(|(hook, error)| refused(hook, error))?;
-        for hook in &hooks[..early] {
-            place(ebpf, hook).map_err(|error| refused(hook, error))?;
-        }
-        load(ebpf, &hooks[1..], &targets.ids).map_err(|(hook, error)| refused(hook, error))?;
-        for hook in &hooks[early..] {
+        load(ebpf, &hooks, ids).map_err(|(hook, error)| refused(hook, error))?;
+        for hook in &hooks {
             place(ebpf, hook).map_err(|error| refused(hook, error))?;
         }
         let mut fds = Vec::new();
@@ -201,7 +195,7 @@ fn wanted(plan: Plan, targets: &Targets) -> Vec<Hook> {
     let mut add = |kind: &str, program: &str, target: &str| {
         hooks.push(Hook { program: program.to_owned(), target: target.to_owned(), name: format!("{kind}/{target}") });
     };
-    // The hooks that may be refused come first: nothing else is loaded in vain.
+    // What the plan is named after comes first: of several that are refused the first counts.
     match plan {
         Plan::Fentry => {
             add("fentry", "close_fentry", targets.close);

@@ -7,6 +7,7 @@ mod churn;
 mod filters;
 mod grace;
 mod hooks;
+mod index;
 mod loader;
 mod log;
 mod owners;

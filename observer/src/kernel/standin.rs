@@ -1,5 +1,11 @@
 //! A BTF file that holds no more than aya asks the kernel's for, which are ids: those of the functions and tracepoints to
-//! hook, at their numbers, among types that say nothing. To parse the kernel's own takes 20 ms and as many MiB.
+//! hook, at their numbers, among types that say nothing. To parse the kernel's own takes 20 ms and as many MiB; this one takes
+//! half of it, for its types are as many, and is parsed while the maps are made.
+
+use std::{
+    panic::resume_unwind,
+    thread::{self, JoinHandle},
+};
 
 use anyhow::{Context as _, Result};
 use aya::{Btf, Endianness};
@@ -51,11 +57,18 @@ impl StandIn {
         self.names.push(0);
     }
 
-    /// As aya reads it.
+    /// As aya reads it, by and by.
     ///
     /// # Errors
+    /// When there can be no thread.
+    pub(crate) fn begin(self) -> Result<Reading> {
+        let reading = thread::Builder::new().name("btf".to_owned()).spawn(move || self.btf());
+        Ok(Reading { thread: Some(reading.context("cannot start a thread")?), btf: None })
+    }
+
+    /// # Errors
     /// When the file would be larger than its own numbers can tell.
-    pub(crate) fn btf(&self) -> Result<Btf> {
+    fn btf(&self) -> Result<Btf> {
         Btf::parse(&self.file()?, Endianness::default()).context("cannot parse the list of what is to be hooked")
     }
 
@@ -74,6 +87,25 @@ impl StandIn {
         }
         file.extend(&self.names);
         Ok(file)
+    }
+}
+
+/// A stand-in that is being read.
+pub(crate) struct Reading {
+    thread: Option<JoinHandle<Result<Btf>>>,
+    btf: Option<Btf>,
+}
+
+impl Reading {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn done(&mut self) -> Result<&Btf> {
+        if let Some(thread) = self.thread.take() {
+            self.btf = Some(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        self.btf.as_ref().context("there is no list of what is to be hooked")
     }
 }
 

@@ -96,13 +96,15 @@ pub fn sockets() -> (Vec<Seed>, SeedStats) {
 
 /// Adds the sockets of a namespace.
 fn read(member: &Member, rows: &mut Vec<Row>) -> io::Result<()> {
-    // The kernel walks the table of all namespaces for each of them: a namespace without sockets is spared that.
-    if member.read("sockstat").is_ok_and(|ipv4| table::is_empty(&ipv4, &member.read("sockstat6").unwrap_or_default())) {
-        return Ok(());
+    // The kernel walks the table of all namespaces for each of them: a namespace without such sockets is spared that.
+    let is_empty = |counts: &str| member.read(counts).is_ok_and(|counts| table::is_empty(&counts));
+    if !is_empty("sockstat") {
+        rows.extend(table::parse(&member.read("tcp")?, member.inode()));
     }
-    rows.extend(table::parse(&member.read("tcp")?, member.inode()));
     // There is no `tcp6` in a kernel without IPv6.
-    if let Ok(ipv6) = member.read("tcp6") {
+    if !is_empty("sockstat6")
+        && let Ok(ipv6) = member.read("tcp6")
+    {
         rows.extend(table::parse(&ipv6, member.inode()));
     }
     Ok(())

@@ -21,13 +21,10 @@ pub(crate) fn parse(table: &str, netns: u32) -> impl Iterator<Item = Row> {
     table.lines().filter_map(move |line| row(line, netns))
 }
 
-/// Whether `sockstat` and `sockstat6` of a namespace say that it has no TCP socket but minisockets.
-pub(crate) fn is_empty(ipv4: &str, ipv6: &str) -> bool {
-    let in_use = |text: &str, name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
-    };
-    in_use(ipv4, "TCP: inuse ") == Some(0) && in_use(ipv6, "TCP6: inuse ").unwrap_or(0) == 0
+/// Whether `sockstat` or `sockstat6` of a namespace says that it has no TCP socket but minisockets.
+pub(crate) fn is_empty(sockstat: &str) -> bool {
+    let counts = sockstat.lines().find_map(|line| line.strip_prefix("TCP: ").or_else(|| line.strip_prefix("TCP6: ")));
+    counts.and_then(|counts| counts.strip_prefix("inuse ")?.split_whitespace().next()) == Some("0")
 }
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …`
@@ -123,11 +120,10 @@ mod tests {
 
     #[test]
     fn a_namespace_without_sockets_says_so() {
-        const IPV4: &str = "sockets: used 15\nTCP: inuse 0 orphan 0 tw 3 alloc 1 mem 201\nUDP: inuse 5 mem 0\n";
-        assert!(is_empty(IPV4, "TCP6: inuse 0\nUDP6: inuse 1\n"));
-        assert!(is_empty(IPV4, ""), "no IPv6");
-        assert!(!is_empty(IPV4, "TCP6: inuse 2\n"));
-        assert!(!is_empty("TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 0\n", ""));
-        assert!(!is_empty("", ""), "unknown");
+        assert!(is_empty("sockets: used 15\nTCP: inuse 0 orphan 0 tw 3 alloc 1 mem 201\nUDP: inuse 5 mem 0\n"));
+        assert!(is_empty("TCP6: inuse 0\nUDP6: inuse 1\n"));
+        assert!(!is_empty("TCP6: inuse 2\n"));
+        assert!(!is_empty("TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 0\n"));
+        assert!(!is_empty(""), "unknown");
     }
 }
