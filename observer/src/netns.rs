@@ -102,6 +102,12 @@ pub fn all() -> BTreeMap<u32, Member> {
     found
 }
 
+/// A member of each of these namespaces; none stands for all of them.
+#[must_use]
+pub fn chosen(wanted: &BTreeSet<u32>) -> BTreeMap<u32, Member> {
+    if wanted.is_empty() { all() } else { find(wanted) }
+}
+
 /// A member of each of these namespaces, as far as there is one: a process, or else a thread.
 #[must_use]
 pub fn find(wanted: &BTreeSet<u32>) -> BTreeMap<u32, Member> {

@@ -64,8 +64,7 @@ impl Auditor {
     pub fn start(options: &Options) -> Self {
         let only: BTreeSet<u32> = options.filters.netns.iter().copied().collect();
         let members = match options.audit {
-            Some(_) if only.is_empty() => netns::all(),
-            Some(_) => netns::find(&only),
+            Some(_) => netns::chosen(&only),
             None => BTreeMap::new(),
         };
         let read = |member: Member| Some((member.inode(), Namespace::before_attach(member)?));

@@ -104,7 +104,7 @@ pub async fn run(mut options: Options, again: &dyn Fn() -> Result<Options>) -> R
     let command = child.as_ref().map(Child::pid);
     let mut attached = kernel::attach(options, command)?;
     // Connections that begin from here on the programs see.
-    attached.seed(&seed::sockets().0, &options.filters, command)?;
+    attached.seed(&seed::sockets(&options.filters.netns).0, &options.filters, command)?;
     let ring = wakeable(attached.take_ring()?)?;
     let lives = attached.take_lives()?;
     let dns = attached.take_dns()?.map(wakeable).transpose()?;

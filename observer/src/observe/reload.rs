@@ -19,7 +19,8 @@ impl Session<'_> {
             Ok(()) => {
                 let command = self.child.as_ref().map(Child::pid);
                 // Of connections in namespaces that were not observed, nobody has told the owners.
-                self.attached.seed(&seed::sockets().0, &self.options.filters, command)
+                let seeds = seed::sockets(&self.options.filters.netns).0;
+                self.attached.seed(&seeds, &self.options.filters, command)
             }
             Err(error) => {
                 diagnose(format_args!("not reloaded, all is as before: {error:#}"));

@@ -142,7 +142,7 @@ struct Look {
 /// One look; what waits longest comes first.
 fn look(filter: &Filter, names: &mut Names) -> Result<Look> {
     let wanted: BTreeSet<u32> = filter.netns.iter().copied().collect();
-    let members = if wanted.is_empty() { netns::all() } else { netns::find(&wanted) };
+    let members = netns::chosen(&wanted);
     if let Some(missing) = wanted.iter().find(|inode| !members.contains_key(inode)) {
         bail!("nobody is in the network namespace {missing}, or it may not be seen: `lsns -t net` lists them");
     }

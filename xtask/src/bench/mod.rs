@@ -19,7 +19,8 @@ use crate::{artifacts, privilege};
 /// What is measured, and for how long.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A short run of the observer alone that fails when one event in twenty is lost, and on gross regressions of a ratio.
+    /// A short run of the observer alone that fails when one event in twenty is lost, and on gross regressions of a ratio, of what
+    /// an event or a start takes, and of memory.
     #[arg(long)]
     quick: bool,
     /// Measure instead what filters, sizes and network namespaces make of the cost of a connection.
