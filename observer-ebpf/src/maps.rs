@@ -24,10 +24,9 @@ pub(crate) static DNS: RingBuf = RingBuf::with_byte_size(DNS_RING_BYTES, 0);
 // Hash maps are allocated ahead: kernels before 6.1 warn about, and taint themselves with, a kprobe program whose maps
 // allocate at run time.
 
-/// Totals by namespace and cause: of a thousand namespaces with four causes each. User space makes the entries of namespace 0
-/// before the hooks are attached. Each processor has them all, and to allocate them takes time at the start.
+/// Totals by namespace and cause. User space makes the entries of namespace 0 before the hooks are attached.
 #[map]
-pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(4_096, 0);
+pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(8_192, 0);
 
 /// Statistics by [`observer_ebpf::Stat`].
 #[map]

@@ -45,8 +45,28 @@ pub struct Output {
 /// Where batches wait for the writer.
 #[derive(Clone)]
 pub struct Queue {
-    sender: mpsc::UnboundedSender<Arc<Delivery>>,
+    sender: mpsc::UnboundedSender<Waiting>,
     room: Arc<Room>,
+}
+
+/// A batch, and the room that it takes.
+struct Waiting {
+    batch: Arc<Delivery>,
+    bytes: u64,
+}
+
+/// The writer's end of the queue.
+struct Source {
+    receiver: Option<mpsc::UnboundedReceiver<Waiting>>,
+    room: Arc<Room>,
+}
+
+impl Drop for Source {
+    /// Whoever waits for room finds that nobody writes any more.
+    fn drop(&mut self) {
+        self.receiver = None;
+        self.room.give(u64::MAX);
+    }
 }
 
 /// The writer has ended.
@@ -64,7 +84,9 @@ impl Queue {
     /// # Errors
     /// When the writer has ended.
     pub fn offer(&self, batch: Arc<Delivery>) -> Result<bool, Ended> {
-        Ok(self.room.take(batch.weight()) && self.put(batch).map(|()| true)?)
+        // Sinks have rendered it.
+        let bytes = batch.json().bytes() as u64;
+        Ok(self.room.take(bytes) && self.put(batch, bytes).map(|()| true)?)
     }
 
     /// Puts a batch in; the thread waits for room.
@@ -73,8 +95,9 @@ impl Queue {
     /// When the writer has ended.
     pub fn send_here(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
         self.check()?;
-        self.room.take_when_there_is(batch.weight());
-        self.put(batch)
+        let bytes = batch.weight();
+        self.room.take_when_there_is(bytes);
+        self.put(batch, bytes)
     }
 
     /// Puts a batch in; the task waits for room. Nobody else may do so meanwhile.
@@ -83,17 +106,18 @@ impl Queue {
     /// When the writer has ended.
     pub async fn send(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
         self.check()?;
-        self.room.wait(batch.weight()).await;
-        self.room.take(batch.weight());
-        self.put(batch)
+        let bytes = batch.weight();
+        self.room.wait(bytes).await;
+        self.room.take(bytes);
+        self.put(batch, bytes)
     }
 
     fn check(&self) -> Result<(), Ended> {
         if self.sender.is_closed() { Err(Ended) } else { Ok(()) }
     }
 
-    fn put(&self, batch: Arc<Delivery>) -> Result<(), Ended> {
-        self.sender.send(batch).map_err(|_| Ended)
+    fn put(&self, batch: Arc<Delivery>, bytes: u64) -> Result<(), Ended> {
+        self.sender.send(Waiting { batch, bytes }).map_err(|_| Ended)
     }
 }
 
@@ -130,13 +154,14 @@ impl Opened {
             file.set_len(0).context("cannot empty the output file")?;
         }
         let watch = file.as_fd().try_clone_to_owned().context("cannot duplicate the output")?;
-        let (sender, mut receiver) = mpsc::unbounded_channel::<Arc<Delivery>>();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Room::new(ALONE));
         let queue = Queue { sender, room: Arc::clone(&room) };
+        let mut source = Source { receiver: Some(receiver), room };
         let (done, written) = oneshot::channel();
         let work = move || {
             let mut result = Ok(());
-            while let Some(batch) = receiver.blocking_recv() {
+            while let Some(Waiting { batch, bytes }) = source.receiver.as_mut().and_then(|one| one.blocking_recv()) {
                 result = match format {
                     Format::Json => write(&file, batch.json().from(0)),
                     Format::Text => write(&file, batch.sentences().from(0)),
@@ -144,11 +169,9 @@ impl Opened {
                 if result.is_err() {
                     break;
                 }
-                room.give(batch.weight());
+                source.room.give(bytes);
             }
-            // Whoever waits for room finds that nobody writes any more.
-            drop(receiver);
-            room.give(u64::MAX);
+            drop(source);
             // Nobody listens any more when the observer has given up waiting.
             let _ = done.send(result);
         };

@@ -133,12 +133,16 @@ mod tests {
         let room = Room::new(10);
         room.take_when_there_is(8);
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| room.take_when_there_is(5));
-            assert!(!waits.is_finished());
+            let wait = |used: u64| {
+                let waits = scope.spawn(|| room.take_when_there_is(5));
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                assert!(!waits.is_finished() && *room.used() == used, "it waits, and has taken nothing");
+                waits
+            };
+            let waits = wait(8);
             room.give(4);
             waits.join().expect("takes it");
-            let waits = scope.spawn(|| room.take_when_there_is(5));
-            assert!(!room.take(2));
+            let waits = wait(9);
             room.resize(14);
             waits.join().expect("takes it");
         });

@@ -71,7 +71,10 @@ impl Stage {
                 completer.prepare();
                 while let Some(work) = receiver.blocking_recv() {
                     match work {
-                        Work::Outlets(others) => outlets = others,
+                        Work::Outlets(others) => {
+                            outlets = others;
+                            outlets.begin();
+                        }
                         // Nobody listens any more when the run has ended.
                         Work::Mark(reached) => drop(reached.send(())),
                         // The writer tells why it has ended.

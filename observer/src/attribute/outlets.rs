@@ -27,10 +27,20 @@ impl Outlets {
         let beside = !sinks.is_empty();
         let stream = output.map(|output| {
             let queue = output.queue();
-            queue.stands(beside);
+            if beside {
+                // At once: it may be waited for.
+                queue.stands(beside);
+            }
             Stream { queue, counts: beside.then(|| lanes.stream_counts()) }
         });
         Self { stream, sinks }
+    }
+
+    /// From here on events go these ways, and no others.
+    pub(super) fn begin(&self) {
+        if let Some(stream) = &self.stream {
+            stream.queue.stands(stream.counts.is_some());
+        }
     }
 
     /// Sends events every way.

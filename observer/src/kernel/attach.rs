@@ -228,7 +228,7 @@ pub fn attach(options: &Options, command: Option<u32>) -> Result<Attached> {
     let mut ids = ids.begin()?;
     let mut refused = Vec::new();
     for (plan, settings) in plans.into_iter().zip(&settings) {
-        if let Some(refusal) = Hooks::probe(plan, &targets) {
+        if let Some(refusal) = Hooks::probe(plan, &targets, options) {
             refused.push(refusal);
             continue;
         }

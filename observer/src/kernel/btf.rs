@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use btf_rs::{Backend, Btf, BtfType, Type};
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use observer_ebpf::{FIELDS, Field, Layout};
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -53,8 +53,8 @@ impl KernelTypes {
     pub(crate) fn from_file(path: &Path) -> Result<Self> {
         let context = || format!("cannot read {}", path.display());
         let file = File::open(path).with_context(context)?;
-        // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped, and later ones not as
-        // the library does it, to be shared: a copy in memory serves as well.
+        // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped: a copy in
+        // memory serves as well.
         if let Some(index) = map(&file).ok().map(|map| Index::of(&map))
             && let Ok(btf) = Btf::from_file_with_backend(path, Backend::Mmap)
         {
@@ -263,10 +263,10 @@ impl KernelTypes {
     }
 }
 
-/// A file in memory.
+/// A file in memory, privately: the kernel does not share its BTF.
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the kernel's BTF never changes, and nobody else has the copy.
-    unsafe { Mmap::map(file) }
+    unsafe { MmapOptions::new().map_copy_read_only(file) }
 }
 
 /// A door for fuzzing: all that is looked up in a BTF file.

@@ -137,14 +137,18 @@ impl Hooks {
     }
 
     /// Whether the kernel refuses the first hook of a plan, which needs no program of ours to find out.
-    pub(crate) fn probe(plan: Plan, targets: &Targets) -> Option<Refused> {
+    pub(crate) fn probe(plan: Plan, targets: &Targets, options: &Options) -> Option<Refused> {
         let asked = match plan {
             Plan::Fentry => targets.close_id.map_or(Ok(()), probe::fentry),
             Plan::Kprobe => probe::kprobe(),
             Plan::Tracepoint => Ok(()),
         };
+        let probe::Refusal { error, log } = asked.err()?;
         let hook = wanted(plan, targets).swap_remove(0).name;
-        Some(Refused { plan, hook, error: refusal::errno_text(&asked.err()?) })
+        if options.kernel_log && !log.is_empty() {
+            diagnose(format_args!("{hook}: verifier log\n{log}"));
+        }
+        Some(Refused { plan, hook, error: refusal::with_verdict(&error, &log) })
     }
 
     /// Names, in the order of attaching.

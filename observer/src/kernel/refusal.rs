@@ -111,14 +111,16 @@ pub(crate) fn errno_text(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// A program's refusal: the errno, and the verifier's last word where it has one.
 pub(crate) fn of_program(error: &ProgramError) -> String {
-    let errno = errno_text(error);
     match error {
-        ProgramError::LoadError { verifier_log, .. } => match verdict(&verifier_log.to_string()) {
-            Some(verdict) => format!("{errno}: {verdict}"),
-            None => errno,
-        },
-        _ => errno,
+        ProgramError::LoadError { verifier_log, .. } => with_verdict(error, &verifier_log.to_string()),
+        _ => errno_text(error),
     }
+}
+
+/// The errno, and the last word of a verifier's log.
+pub(crate) fn with_verdict(error: &(dyn std::error::Error + 'static), log: &str) -> String {
+    let errno = errno_text(error);
+    verdict(log).map_or(errno.clone(), |verdict| format!("{errno}: {verdict}"))
 }
 
 /// The line of a verifier log that says what is wrong: the last one before the statistics.

@@ -1,12 +1,13 @@
 //! A load of connections that come and go, for measurements: one thread on one processor, in network namespaces of its
 //! own, told what to do by lines on standard input. `churn PROCESSOR [NAMESPACES]`
 //!
-//! `run MODE SECONDS [NAMESPACES]` uses the first so many of its namespaces in turn, and answers with one JSON object: cycles,
-//! those of them that were bad closes, the seconds they took, and what the kernel counted in the namespaces. Modes: `clean`, `unread`, `linger-zero`, `late`, `mixed:PERCENT` (of unread ones).
+//! `run MODE SECONDS [NAMESPACES [PROCESSES]]` uses the first so many of its namespaces in turn, by so many processes in turn,
+//! and answers with one JSON object: cycles, those of them that were bad closes, the seconds they took, and what the kernel counted in
+//! the namespaces. Modes: `clean`, `unread`, `linger-zero`, `late`, `mixed:PERCENT` (of unread ones).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a tool for measurements fails by panicking")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
@@ -14,6 +15,7 @@ use std::{fs, io, thread};
 use conn_observer_tests::counters::Counters;
 use conn_observer_tests::netns::Entered;
 use conn_observer_tests::sock;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// What a server answers with.
@@ -25,7 +27,7 @@ const ADDRESSES: u8 = 64;
 /// Sockets in TIME_WAIT at most, so that they do not eat the machine up.
 const TIME_WAITS: u32 = 16_384;
 
-/// Cycles between two looks at the clock.
+/// Cycles between two looks at the clock, and of one process at a time.
 const STRIDE: u64 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,7 @@ fn serve(processor: usize, namespaces: usize) {
     sched_setaffinity(None, &set).expect("a processor of its own");
     let places: Vec<Place> = (0..namespaces).map(|_| Place::make()).collect();
     println!("{{\"pid\":{},\"netns\":{}}}", std::process::id(), places[0].namespace.inode());
+    let mut workers = Vec::new();
     for line in io::stdin().lines() {
         let line = line.expect("a line");
         let words: Vec<&str> = line.split(' ').collect();
@@ -97,26 +100,86 @@ fn serve(processor: usize, namespaces: usize) {
             panic!("expected run MODE SECONDS, not {line:?}")
         };
         let time = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-        let used = rest.first().map_or(1, |count| count.parse().expect("a number of namespaces"));
-        run(&places[..used], Mode::of(mode), time);
+        let count = |index: usize| rest.get(index).map_or(1, |count| count.parse::<usize>().expect("a number"));
+        let (places, processes) = (&places[..count(0)], count(1));
+        if processes == 1 {
+            run(places, time, |cycles| slice(places, Mode::of(mode), cycles));
+            continue;
+        }
+        while workers.len() < processes {
+            workers.push(Worker::fork(places));
+        }
+        let turn = |cycles: u64| usize::try_from(cycles / STRIDE).unwrap() % processes;
+        run(places, time, |cycles| workers[turn(cycles)].slice(mode, cycles));
     }
 }
 
-fn run(places: &[Place], mode: Mode, time: Duration) {
-    let before: Vec<Counters> = places.iter().map(|place| place.namespace.counters()).collect();
-    let start = Instant::now();
-    let (mut cycles, mut bad) = (0_u64, 0_u64);
-    while !cycles.is_multiple_of(STRIDE) || start.elapsed() < time {
-        let place = &places[usize::try_from(cycles).unwrap() % places.len()];
+/// Another process that makes cycles, in the namespaces that were in use when it was made.
+struct Worker {
+    orders: PipeWriter,
+    answers: BufReader<PipeReader>,
+}
+
+impl Worker {
+    fn fork(places: &[Place]) -> Self {
+        let (order, orders) = io::pipe().expect("a pipe");
+        let (answers, answer) = io::pipe().expect("a pipe");
+        // SAFETY: no other thread of this process holds a lock that the child wants: the first one waits for this one.
+        match unsafe { libc::fork() } {
+            -1 => panic!("fork: {}", io::Error::last_os_error()),
+            0 => {
+                drop((orders, answers));
+                set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal at the end");
+                work(places, order, answer);
+                std::process::exit(0)
+            }
+            _ => Self { orders, answers: BufReader::new(answers) },
+        }
+    }
+
+    /// [`slice`] in that process.
+    fn slice(&mut self, mode: &str, cycles: u64) -> u64 {
+        writeln!(self.orders, "{mode} {cycles}").expect("a process");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a process");
+        line.trim().parse().expect("a number")
+    }
+}
+
+fn work(places: &[Place], orders: PipeReader, mut answers: PipeWriter) {
+    places[0].namespace.enter();
+    for line in BufReader::new(orders).lines() {
+        let line = line.expect("an order");
+        let (mode, cycles) = line.split_once(' ').expect("an order");
+        let bad = slice(places, Mode::of(mode), cycles.parse().expect("a number"));
+        writeln!(answers, "{bad}").expect("an answer");
+    }
+}
+
+/// As many cycles as are made at a time, from this number on; how many were bad.
+fn slice(places: &[Place], mode: Mode, first: u64) -> u64 {
+    let mut bad = 0;
+    for number in first..first + STRIDE {
+        let place = &places[usize::try_from(number).unwrap() % places.len()];
         if places.len() > 1 {
             place.namespace.enter();
         }
         let port = place.listener.local_addr().unwrap().port();
-        let address = Ipv4Addr::new(127, 0, 0, 1 + u8::try_from(cycles % u64::from(ADDRESSES)).unwrap());
-        let now = mode.at(cycles);
+        let address = Ipv4Addr::new(127, 0, 0, 1 + u8::try_from(number % u64::from(ADDRESSES)).unwrap());
+        let now = mode.at(number);
         cycle(&place.listener, SocketAddrV4::new(address, port), now);
-        cycles += 1;
         bad += u64::from(now != Mode::Clean);
+    }
+    bad
+}
+
+fn run(places: &[Place], time: Duration, mut slice: impl FnMut(u64) -> u64) {
+    let before: Vec<Counters> = places.iter().map(|place| place.namespace.counters()).collect();
+    let start = Instant::now();
+    let (mut cycles, mut bad) = (0_u64, 0_u64);
+    while start.elapsed() < time {
+        bad += slice(cycles);
+        cycles += STRIDE;
     }
     let seconds = start.elapsed().as_secs_f64();
     let (mut aborts, mut resets) = (0, 0);

@@ -22,6 +22,8 @@ pub(super) struct Load {
     pub(super) netns: u64,
     /// How many of its namespaces it uses.
     pub(super) namespaces: usize,
+    /// How many processes make its connections.
+    pub(super) processes: usize,
 }
 
 /// One run of it.
@@ -48,7 +50,7 @@ impl Load {
         let mut child = command.spawn().context("cannot start the load")?;
         let orders = child.stdin.take().context("a pipe")?;
         let answers = BufReader::new(child.stdout.take().context("a pipe")?);
-        let mut load = Self { child, orders, answers, pid: 0, netns: 0, namespaces: 1 };
+        let mut load = Self { child, orders, answers, pid: 0, netns: 0, namespaces: 1, processes: 1 };
         let answer = load.answer()?;
         load.pid = answer["pid"].as_u64().context("the load told no process")?;
         load.netns = answer["netns"].as_u64().context("the load told no namespace")?;
@@ -64,7 +66,8 @@ impl Load {
     }
 
     pub(super) fn run(&mut self, mode: &str, seconds: f64) -> Result<Measured> {
-        writeln!(self.orders, "run {mode} {seconds} {}", self.namespaces).context("the load has ended")?;
+        writeln!(self.orders, "run {mode} {seconds} {} {}", self.namespaces, self.processes)
+            .context("the load has ended")?;
         let answer = self.answer()?;
         let number = |name: &str| answer[name].as_u64().with_context(|| format!("the load told no {name}"));
         Ok(Measured {

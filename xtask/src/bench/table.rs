@@ -134,11 +134,12 @@ mod tests {
         let told = Told { events: 900, lost: Some(1) };
         let runs = [&measured(2_000, 0), &measured(10, 0), &measured(1_800, 1_000)];
         row.add(runs, [usage(1.0), usage(1.004)], None, &told);
-        assert_eq!((row.event(), row.start()), (Some(4.0 / 1e6 * 2_000.0), None));
+        let thousandths = |share: f64| (share * 1e3).round();
+        assert_eq!((row.event().map(thousandths), row.start()), (Some(8.0), None));
         let mut started = Row::of("x", "clean");
         let idle = measured(500, 0);
         started.add([&idle; 3], [usage(1.0); 2], Some(Duration::from_millis(100)), &told);
-        assert_eq!((started.event(), started.start()), (None, Some(50.0)));
+        assert_eq!((started.event(), started.start().map(thousandths)), (None, Some(50_000.0)));
         assert_eq!(row.to_string(), "| x | unread | 0.900 (0.900 to 0.900) | 90.0 % | 1 | 4.0 µs | 12.0 MiB | – |");
     }
 }
