@@ -107,7 +107,8 @@ fn serve(processor: usize, namespaces: usize) {
             continue;
         }
         while workers.len() < processes {
-            workers.push(Worker::fork(places));
+            let worker = Worker::fork(places, &mut workers);
+            workers.push(worker);
         }
         let turn = |cycles: u64| usize::try_from(cycles / STRIDE).unwrap() % processes;
         run(places, time, |cycles| workers[turn(cycles)].slice(mode, cycles));
@@ -121,7 +122,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn fork(places: &[Place]) -> Self {
+    fn fork(places: &[Place], others: &mut Vec<Self>) -> Self {
         let (order, orders) = io::pipe().expect("a pipe");
         let (answers, answer) = io::pipe().expect("a pipe");
         // SAFETY: no other thread of this process holds a lock that the child wants: the first one waits for this one.
@@ -129,6 +130,7 @@ impl Worker {
             -1 => panic!("fork: {}", io::Error::last_os_error()),
             0 => {
                 drop((orders, answers));
+                others.clear();
                 set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal at the end");
                 work(places, order, answer);
                 std::process::exit(0)

@@ -136,17 +136,26 @@ fn scale(observer: &Path, churn: &Path, options: &Options) -> Result<()> {
             println!("{}", measure(contender, mode, &mut load, options)?);
         }
     }
-    let everything = &mut contenders[0];
-    // Processes last: they stay.
-    let counts = NAMESPACES.map(|count| (count, 1)).into_iter().chain(PROCESSES.map(|count| (1, count)));
-    for (namespaces, processes) in counts {
-        (load.namespaces, load.processes) = (namespaces, processes);
-        everything.name = format!("{processes} processes in {namespaces} namespaces");
-        if options.wants(everything) {
+    let mut everything = contenders.swap_remove(0);
+    let mut row = |name: String, load: &mut Load| -> Result<()> {
+        everything.name = name;
+        if options.wants(&everything) {
             for mode in &options.modes {
-                println!("{}", measure(everything, mode, &mut load, options)?);
+                println!("{}", measure(&everything, mode, load, options)?);
             }
         }
+        Ok(())
+    };
+    for count in NAMESPACES {
+        load.namespaces = count;
+        row(format!("{count} namespaces"), &mut load)?;
+    }
+    // Each has the files of the first one: not those of a thousand namespaces.
+    drop(load);
+    let mut load = Load::start(churn, PROCESSOR, 1)?;
+    for count in PROCESSES {
+        load.processes = count;
+        row(format!("{count} processes"), &mut load)?;
     }
     Ok(())
 }
