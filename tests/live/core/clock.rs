@@ -40,6 +40,7 @@ fn times_of_events_follow_a_step_of_the_clock_and_nothing_else_does() {
         let arguments = [&waits[..], &["--output", "-", "--sink", &file, "--sink", &syslog]].concat();
         let mut observer = Observer::within(namespace, &arguments);
         let clock = WallClock::keep();
+        let mut ageless = 0;
         for step in [HOUR, -HOUR, 0] {
             let pair = Pair::connect(Family::V4);
             assert_is_timely(&observer.expect("close_unread", &abort::fence()));
@@ -47,8 +48,10 @@ fn times_of_events_follow_a_step_of_the_clock_and_nothing_else_does() {
             // The clocks are read again within a second.
             until("the times of events to follow", || is_timely(&observer.expect("close_unread", &abort::fence())));
             let event = observer.expect("close_unread", &abort::unread_on(pair, Side::Client, 3));
-            let lived = event.at("tcp.duration_ms").as_f64().expect("a duration");
-            assert!(lived < DEADLINE.as_millis() as f64, "{event:?}");
+            match event.at("tcp.duration_ms").as_f64() {
+                Some(lived) => assert!(lived < DEADLINE.as_millis() as f64, "{event:?}"),
+                None => ageless += 1,
+            }
         }
         // It is tried again as if nothing had been, from the pause on that it was in.
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -60,6 +63,8 @@ fn times_of_events_follow_a_step_of_the_clock_and_nothing_else_does() {
         });
         let report = observer.stop();
         assert_eq!(report.stopped().text("reason"), "signal");
+        // The kernel skips a program that the same processor runs already: now and then a birth is not seen.
+        assert!(ageless < 3 && ageless <= report.stopped().number("missed"), "{ageless}: {:?}", report.stopped());
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["events.ndjson"], "not rotated");
         assert!(tail::all(&folder.path().join("events.ndjson")) == report.lines(), "nothing is lost");
