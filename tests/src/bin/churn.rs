@@ -139,7 +139,7 @@ impl Worker {
         }
     }
 
-    /// [`slice`] in that process.
+    /// [`slice()`] in that process.
     fn slice(&mut self, mode: &str, cycles: u64) -> u64 {
         writeln!(self.orders, "{mode} {cycles}").expect("a process");
         let mut line = String::new();
