@@ -29,7 +29,7 @@ impl Outlets {
             let queue = output.queue();
             if beside {
                 // At once: it may be waited for.
-                queue.stands(beside);
+                queue.stands(true);
             }
             Stream { queue, counts: beside.then(|| lanes.stream_counts()) }
         });

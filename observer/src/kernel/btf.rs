@@ -52,24 +52,20 @@ impl KernelTypes {
     /// When the file cannot be read or is no BTF.
     pub(crate) fn from_file(path: &Path) -> Result<Self> {
         let context = || format!("cannot read {}", path.display());
-        let file = File::open(path).with_context(context)?;
+        let mut file = File::open(path).with_context(context)?;
+        let mut link = path.to_owned();
         // Mapped, only what is asked for is parsed. Kernels before 6.16 do not let this file be mapped: a copy in
         // memory serves as well.
-        if let Some(index) = map(&file).ok().map(|map| Index::of(&map))
-            && let Ok(btf) = Btf::from_file_with_backend(path, Backend::Mmap)
-        {
-            return Ok(Self::of(btf, index));
-        }
-        let copy = memfd_create("btf", MemfdFlags::CLOEXEC).map(File::from).with_context(context)?;
-        io::copy(&mut &file, &mut &copy).with_context(context)?;
-        let index = Index::of(&map(&copy).with_context(context)?);
-        let link = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let mapped = map(&file).or_else(|_| {
+            let copy = memfd_create("btf", MemfdFlags::CLOEXEC).map(File::from)?;
+            io::copy(&mut &file, &mut &copy)?;
+            link = format!("/proc/self/fd/{}", copy.as_raw_fd()).into();
+            file = copy;
+            map(&file)
+        });
+        let index = Index::of(&mapped.with_context(context)?);
         let btf = Btf::from_file_with_backend(link, Backend::Mmap).with_context(context)?;
-        Ok(Self::of(btf, index))
-    }
-
-    fn of(btf: Btf, index: Option<Index>) -> Self {
-        Self { btf, index, by_name: RefCell::default(), by_id: RefCell::default() }
+        Ok(Self { btf, index, by_name: RefCell::default(), by_id: RefCell::default() })
     }
 
     /// Ids of the types of this name, of any kind.

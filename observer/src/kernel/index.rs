@@ -5,7 +5,7 @@
 //! does not know has no index, and the library is asked.
 
 /// `struct btf_header`, as far as it is looked at.
-const MAGIC: u16 = 0xeb9f;
+pub(super) const MAGIC: u16 = 0xeb9f;
 const LENGTH: usize = 4;
 const TYPES: usize = 8;
 const NAMES: usize = 16;

@@ -10,8 +10,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{Btf, Endianness};
 
+use super::index::MAGIC;
+
 /// `struct btf_header` (`include/uapi/linux/btf.h`).
-const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
 const HEADER_BYTES: u32 = 24;
 
