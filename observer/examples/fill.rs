@@ -21,7 +21,7 @@ const PEERS: u64 = 500;
 const STACKS: u64 = 200;
 
 /// Nanoseconds of a day.
-const DAY: u64 = 86_400_000_000_000;
+const DAY: i64 = 86_400_000_000_000;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
@@ -29,15 +29,15 @@ fn main() -> Result<()> {
     let count: u64 =
         arguments.next().and_then(|text| text.to_str()?.parse().ok()).context("usage: fill PATH EVENTS")?;
     let mut recorder = Recorder::open(&path, Limits::default())?;
-    let begin = clock::wall_ns() - DAY;
+    let begin = clock::present() - DAY;
     let patterns = patterns();
     let (mut spent, start) = (0.0, Instant::now());
     let mut batch = Vec::new();
     for seq in 0..count {
         let mut event = patterns[usize::try_from(seq * 7_919 % patterns.len() as u64)?].clone();
         event.seq = seq;
-        let time = begin + u64::try_from(u128::from(DAY) * u128::from(seq) / u128::from(count))?;
-        event.time = clock::wall_text(i64::try_from(time)?);
+        let into = i128::from(DAY) * i128::from(seq) / i128::from(count);
+        event.time = clock::Time::of(begin + i64::try_from(into)?);
         batch.push(event);
         if batch.len() as u64 == BATCH || seq + 1 == count {
             let before = processor_seconds();

@@ -16,14 +16,14 @@ use observer_ebpf::{
 use thiserror::Error;
 use zerocopy::FromBytes as _;
 
-pub use self::addresses::Addresses;
+pub use self::addresses::{Addresses, Recorded};
 use self::persons::Persons;
 use crate::{
     cause::Cause,
     clock::Clock,
     event::{
         AddressType, Attribution, Body, CauseSource, Cgroup, Endpoint, Event, Finding, Host, Listener, Network,
-        Process, Role, SCHEMA, Tcp, Thread, User,
+        Process, ResetId, Role, SCHEMA, Tcp, Thread, User,
     },
     judge,
     kernel::Reasons,
@@ -48,7 +48,7 @@ pub struct Decoded {
     pub event: Event,
     /// When it happened, ns of CLOCK_BOOTTIME.
     pub time_ns: u64,
-    /// Where in the code.
+    /// Where in the code: where that stands among the words of the batch.
     pub addresses: Addresses,
 }
 
@@ -91,23 +91,24 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Decodes one record into the event with number `seq`. It has no message and no stack yet.
+    /// Decodes one record into the event with number `seq`. It has no stack yet: what there is of one comes to `words`, at
+    /// the end.
     ///
     /// # Errors
     /// When the bytes are no record of this ABI.
-    pub fn decode(&mut self, bytes: &[u8], seq: u64) -> Result<Decoded, Malformed> {
+    pub fn decode(&mut self, bytes: &[u8], seq: u64, words: &mut Vec<u64>) -> Result<Decoded, Malformed> {
         if let Ok((record, rest)) = Record::ref_from_prefix(bytes) {
-            return self.record(record, rest, seq);
+            return self.record(record, rest, seq, words);
         }
         // Short, or not where such a record may lie in memory.
         let (record, rest) = Record::read_from_prefix(bytes).map_err(|_| Malformed::Short(bytes.len()))?;
-        self.record(&record, rest, seq)
+        self.record(&record, rest, seq, words)
     }
 
-    fn record(&mut self, record: &Record, rest: &[u8], seq: u64) -> Result<Decoded, Malformed> {
+    fn record(&mut self, record: &Record, rest: &[u8], seq: u64, words: &mut Vec<u64>) -> Result<Decoded, Malformed> {
         let cause = Cause::of(record.cause).ok_or(Malformed::Code("cause", record.cause))?;
         let cgroup = record.process.cgroup_id;
-        let mut finding = Box::new(Finding {
+        let mut finding = Finding {
             process: self.process(&record.process, record.attribution)?,
             owner: self.process(&record.owner, record.owner_attribution)?,
             counterpart: self.process(&record.counterpart, record.counterpart_attribution)?,
@@ -116,7 +117,7 @@ impl<'a> Decoder<'a> {
             tcp: self.tcp(record),
             listener: has(record, present::UNACCEPTED).then_some(Listener { unaccepted: record.unaccepted }),
             ..Finding::of(cause, source(record.source)?)
-        });
+        };
         if record.attribution != AttributionCode::CURRENT {
             finding.owner = None; // it is the process
         }
@@ -131,11 +132,11 @@ impl<'a> Decoder<'a> {
             schema: SCHEMA.into(),
             seq,
             time: self.clock.wall(record.time_ns),
-            message: String::new(),
+            message: None,
             host: self.host.clone(),
             body,
         };
-        Ok(Decoded { event, time_ns: record.time_ns, addresses: Addresses::of(record, rest)? })
+        Ok(Decoded { event, time_ns: record.time_ns, addresses: Addresses::of(record, rest, words)? })
     }
 
     fn tcp(&self, record: &Record) -> Tcp {
@@ -198,7 +199,7 @@ fn has(record: &Record, bits: u32) -> bool {
 }
 
 /// FNV-1a over the RST as it is on the wire: its source, its destination and its sequence number.
-fn reset_id(record: &Record) -> Option<String> {
+fn reset_id(record: &Record) -> Option<ResetId> {
     let received = record.kind == Kind::RECEIVED;
     if !has(record, present::RESET_SEQ | present::ENDPOINTS)
         || !(received || record.flags & record_flag::RESET_SENT != 0)
@@ -215,7 +216,7 @@ fn reset_id(record: &Record) -> Option<String> {
         port.to_be_bytes().into_iter().for_each(&mut mix);
     }
     record.reset_seq.to_be_bytes().into_iter().for_each(&mut mix);
-    Some(format!("{hash:016x}"))
+    Some(ResetId(hash))
 }
 
 /// Milliseconds between two times, to the microsecond; None without a start.

@@ -7,7 +7,7 @@ use std::{fs::File, io::Write as _, path::Path};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::{
-    cli, clock::Clock, decode::Decoder, kernel, message, names, options::Format, placement::Placement, processes,
+    cli, clock::Clock, decode::Decoder, kernel, names, options::Format, placement::Placement, processes,
     processes::Redaction, procfile, render, runtime, symbols,
 };
 
@@ -48,8 +48,7 @@ pub fn target(name: &str) -> Option<&'static Target> {
 fn record(bytes: &[u8]) -> bool {
     let reasons = kernel::Reasons::default();
     let mut decoder = Decoder::new(Clock::with_offset(0), &reasons, "host");
-    let Ok(mut decoded) = decoder.decode(bytes, 1) else { return false };
-    decoded.event.message = message::of(&decoded.event.body);
+    let Ok(decoded) = decoder.decode(bytes, 1, &mut Vec::new()) else { return false };
     for format in [Format::Json, Format::Text] {
         let mut line = Vec::new();
         render::line(format, &decoded.event, &mut line);

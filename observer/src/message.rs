@@ -9,32 +9,32 @@ use crate::{
     event::{Attribution, Audit, AuditedCounter, Body, Finding, Loss, Process, Relation, Role, Stopped},
 };
 
-/// The sentence of an event.
-#[must_use]
-pub fn of(body: &Body) -> String {
-    let mut text = String::with_capacity(128);
-    // Writing to a string cannot fail.
-    let _ = match body {
-        Body::Started(started) => {
-            write!(text, "observing with the {} plan on kernel {}", started.hooks.plan, started.kernel)
+/// The sentence of an event, made when it is written.
+pub(crate) struct Sentence<'a>(pub(crate) &'a Body);
+
+impl Display for Sentence<'_> {
+    fn fmt(&self, text: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Body::Started(started) => {
+                write!(text, "observing with the {} plan on kernel {}", started.hooks.plan, started.kernel)
+            }
+            Body::Close(finding) => close(text, finding).and_then(|()| unacked(text, finding)),
+            Body::ResetSent(finding) => reset(text, finding).and_then(|()| unacked(text, finding)),
+            Body::ResetReceived(finding) => received(text, finding),
+            Body::Churn(churn) => churn::sentence(text, churn),
+            Body::Reloaded(reloaded) => {
+                let restart = reloaded.needs_restart.join(", ");
+                let rest = if restart.is_empty() { String::new() } else { format!("; needs a restart: {restart}") };
+                write!(text, "filters and sinks reloaded{rest}")
+            }
+            Body::Loss(loss) => lost(text, loss),
+            Body::Audit(audit) => audited(text, audit),
+            Body::Stopped(stopped) => balance(text, stopped),
         }
-        Body::Close(finding) => close(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
-        Body::ResetSent(finding) => reset(&mut text, finding).and_then(|()| unacked(&mut text, finding)),
-        Body::ResetReceived(finding) => received(&mut text, finding),
-        Body::Churn(churn) => churn::sentence(&mut text, churn),
-        Body::Reloaded(reloaded) => {
-            let restart = reloaded.needs_restart.join(", ");
-            let rest = if restart.is_empty() { String::new() } else { format!("; needs a restart: {restart}") };
-            write!(text, "filters and sinks reloaded{rest}")
-        }
-        Body::Loss(loss) => lost(&mut text, loss),
-        Body::Audit(audit) => audited(&mut text, audit),
-        Body::Stopped(stopped) => balance(&mut text, stopped),
-    };
-    text
+    }
 }
 
-fn lost(text: &mut String, loss: &Loss) -> std::fmt::Result {
+fn lost(text: &mut Formatter<'_>, loss: &Loss) -> std::fmt::Result {
     let (lost, total) = (Grouped(loss.lost), Grouped(loss.total_lost));
     match &loss.sink {
         Some(sink) => write!(text, "lost {lost} events on their way to sink {sink} ({total} so far)"),
@@ -44,7 +44,7 @@ fn lost(text: &mut String, loss: &Loss) -> std::fmt::Result {
     }
 }
 
-fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
+fn audited(text: &mut Formatter<'_>, audit: &Audit) -> std::fmt::Result {
     write!(text, "audit of namespace {}: ", audit.namespace)?;
     let Some(residual) = audit.residual else {
         return text.write_str("no process is left in it to read its counters by");
@@ -53,7 +53,7 @@ fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
     let equal = |one: &&AuditedCounter| one.relation == Relation::Equal || one.residual != 0;
     for one in audit.counters.iter().filter(equal).filter(|one| one.kernel != 0 || one.seen != 0) {
         write!(text, "{} seen of {} {}", Grouped(one.seen), Grouped(one.kernel), one.counter)?;
-        text.push_str(if one.residual == 0 { ", " } else { " (!), " });
+        text.write_str(if one.residual == 0 { ", " } else { " (!), " })?;
     }
     write!(text, "residual {}", Grouped(residual))?;
     let explanations = [(audit.missed, "runs missed"), (audit.overflow, "beyond a map's room")];
@@ -63,7 +63,7 @@ fn audited(text: &mut String, audit: &Audit) -> std::fmt::Result {
     Ok(())
 }
 
-fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
+fn balance(text: &mut Formatter<'_>, stopped: &Stopped) -> std::fmt::Result {
     write!(text, "stopped ({}): {} received", stopped.reason, Grouped(stopped.received))?;
     let doubts = [
         (stopped.lost, "lost"),
@@ -88,7 +88,7 @@ fn balance(text: &mut String, stopped: &Stopped) -> std::fmt::Result {
 }
 
 /// What a RST of ours takes away from the peer.
-fn unacked(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn unacked(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     match finding.tcp.unacked_bytes {
         Some(count @ 1..) if finding.tcp.reset_sent => {
             write!(text, ", and dropped {} unacknowledged {}", Grouped(u64::from(count)), bytes(count))
@@ -97,10 +97,10 @@ fn unacked(text: &mut String, finding: &Finding) -> std::fmt::Result {
     }
 }
 
-fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn close(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     who(text, finding)?;
     let exiting = finding.process.as_ref().is_some_and(|process| process.exiting == Some(true));
-    text.push_str(if exiting { " exited and closed " } else { " closed " });
+    text.write_str(if exiting { " exited and closed " } else { " closed " })?;
     connection(text, finding)?;
     let unread = finding.tcp.unread_bytes.unwrap_or(0);
     match finding.cause {
@@ -123,17 +123,17 @@ fn close(text: &mut String, finding: &Finding) -> std::fmt::Result {
     }
 }
 
-fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn reset(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     match (finding.cause, finding.process.as_ref().map(|process| process.attribution)) {
         (Cause::Disconnect, _) => {
             who(text, finding)?;
-            text.push_str(" disconnected ");
+            text.write_str(" disconnected ")?;
             connection(text, finding)?;
             text.write_str(" with connect(AF_UNSPEC): the kernel sent RST")
         }
         (Cause::ListenerClose, _) => {
             who(text, finding)?;
-            text.push_str(" closed a listener before it accepted ");
+            text.write_str(" closed a listener before it accepted ")?;
             connection(text, finding)?;
             if let Some(listener) = &finding.listener
                 && listener.unaccepted > 1
@@ -144,39 +144,39 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
         }
         (Cause::AdminKill, _) => {
             who(text, finding)?;
-            text.push_str(" killed ");
+            text.write_str(" killed ")?;
             connection(text, finding)?;
             if let Some(owner) = &finding.owner {
-                text.push_str(" of ");
+                text.write_str(" of ")?;
                 name(text, owner)?;
             }
             text.write_str(": the kernel sent RST")
         }
         (Cause::Mptcp, Some(Attribution::Current)) => {
             who(text, finding)?;
-            text.push_str(" ended ");
+            text.write_str(" ended ")?;
             connection(text, finding)?;
             text.write_str(", a subflow of Multipath TCP, in a hurry: the kernel sent RST")
         }
         (Cause::KeepaliveTimeout, _) => {
-            text.push_str("the peer of ");
+            text.write_str("the peer of ")?;
             connection(text, finding)?;
-            text.push_str(", held by ");
+            text.write_str(", held by ")?;
             who(text, finding)?;
             text.write_str(", answered no keep-alive probe: the kernel sent RST")
         }
         (Cause::DataAfterClose | Cause::DataAfterTimewait | Cause::NoSocket, Some(Attribution::Closer)) => {
-            text.push_str("the kernel sent RST to data that came ");
+            text.write_str("the kernel sent RST to data that came ")?;
             if let Some(delay) = finding.tcp.closed_ms_ago {
                 write!(text, "{delay} ms ")?;
             }
-            text.push_str("after ");
+            text.write_str("after ")?;
             who(text, finding)?;
-            text.push_str(" had closed ");
+            text.write_str(" had closed ")?;
             connection(text, finding)
         }
         (_, attribution) => {
-            text.push_str("the kernel sent RST on ");
+            text.write_str("the kernel sent RST on ")?;
             connection(text, finding)?;
             let relation = match attribution {
                 Some(Attribution::Current) => ", on account of ",
@@ -185,26 +185,26 @@ fn reset(text: &mut String, finding: &Finding) -> std::fmt::Result {
                 Some(Attribution::Listener) => ", whose listener was made by ",
                 None => return Ok(()),
             };
-            text.push_str(relation);
+            text.write_str(relation)?;
             who(text, finding)
         }
     }
 }
 
-fn received(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn received(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     if finding.cause == Cause::ConnectionRefused {
         who(text, finding)?;
-        text.push_str(" was refused ");
+        text.write_str(" was refused ")?;
         return connection(text, finding);
     }
     match &finding.counterpart {
         Some(counterpart) => name(text, counterpart)?,
-        None => text.push_str("the peer"),
+        None => text.write_str("the peer")?,
     }
-    text.push_str(" reset ");
+    text.write_str(" reset ")?;
     connection(text, finding)?;
     let closed = finding.process.as_ref().is_some_and(|process| process.attribution == Attribution::Closer);
-    text.push_str(if closed { ", which was closed by " } else { ", held by " });
+    text.write_str(if closed { ", which was closed by " } else { ", held by " })?;
     who(text, finding)?;
     let left = [(finding.tcp.unread_bytes, "unread"), (finding.tcp.unacked_bytes, "unacknowledged")];
     let mut separator = ", with ";
@@ -217,52 +217,45 @@ fn received(text: &mut String, finding: &Finding) -> std::fmt::Result {
     Ok(())
 }
 
-fn who(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn who(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     match &finding.process {
         Some(process) => name(text, process),
         None => text.write_str("an unknown process"),
     }
 }
 
-fn name(text: &mut String, process: &Process) -> std::fmt::Result {
+fn name(text: &mut Formatter<'_>, process: &Process) -> std::fmt::Result {
     printable(text, &process.comm)?;
     write!(text, "[{}]", process.pid)
 }
 
 /// A process may name itself anything, line ends and terminal sequences included.
-fn printable(text: &mut String, comm: &str) -> std::fmt::Result {
+fn printable(text: &mut Formatter<'_>, comm: &str) -> std::fmt::Result {
     for character in comm.chars() {
         if character.is_control() {
             write!(text, "{}", character.escape_default())?;
         } else {
-            text.push(character);
+            text.write_char(character)?;
         }
     }
     Ok(())
 }
 
-fn connection(text: &mut String, finding: &Finding) -> std::fmt::Result {
+fn connection(text: &mut Formatter<'_>, finding: &Finding) -> std::fmt::Result {
     let Some(network) = &finding.network else { return text.write_str("an unknown connection") };
-    push_end(text, &network.local.address, network.local.port)?;
+    write!(text, "{}", network.local.socket())?;
     // The arrow points the way the connection was opened.
-    text.push_str(match network.role {
+    text.write_str(match network.role {
         Some(Role::Server) => " ← ",
         Some(Role::Client) => " → ",
         None => " – ",
-    });
-    push_end(text, &network.peer.address, network.peer.port)
-}
-
-fn push_end(text: &mut String, address: &str, port: u16) -> std::fmt::Result {
-    if address.contains(':') { write!(text, "[{address}]:{port}") } else { write!(text, "{address}:{port}") }
+    })?;
+    write!(text, "{}", network.peer.socket())
 }
 
 /// `10.0.0.1:80`, `[fd00::1]:80`
 pub(crate) fn end(address: &str, port: u16) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = push_end(&mut text, address, port);
-    text
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 fn bytes(count: u32) -> &'static str {
@@ -331,7 +324,7 @@ mod tests {
             residual: Some(1),
         };
         assert_eq!(
-            of(&Body::Audit(audit)),
+            Sentence(&Body::Audit(audit)).to_string(),
             "audit of namespace 42: 4,102 seen of 4,103 TCPAbortOnClose (!), 5,000 seen of 5,000 OutRsts, residual 1, 1 \
              runs missed"
         );

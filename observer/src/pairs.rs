@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use crate::event::{Body, Event, Finding, Process};
+use crate::event::{Body, Event, Finding, Process, ResetId};
 
 /// RSTs whose other end may still come.
 const OPEN: usize = 4_096;
 
 /// One end of a RST: its id, and whether it was received.
-type End = (u64, bool);
+type End = (ResetId, bool);
 
 /// Ends seen lately.
 #[derive(Debug, Default)]
@@ -48,9 +48,8 @@ impl Pairs {
     }
 }
 
-/// Id of the RST, which is the text of a number, whether it was received, and the finding.
-fn end(body: &Body) -> Option<(u64, bool, &Finding)> {
+/// Id of the RST, whether it was received, and the finding.
+fn end(body: &Body) -> Option<(ResetId, bool, &Finding)> {
     let finding = body.finding()?;
-    let id = u64::from_str_radix(finding.tcp.reset_id.as_deref()?, 16).ok()?;
-    Some((id, matches!(body, Body::ResetReceived(_)), finding))
+    Some((finding.tcp.reset_id?, matches!(body, Body::ResetReceived(_)), finding))
 }

@@ -22,20 +22,21 @@ fn text(event: &Event, buffer: &mut Vec<u8>) -> std::io::Result<()> {
     write!(buffer, "{}Z ", moment(event))?;
     match &event.body {
         Body::Close(finding) | Body::ResetSent(finding) | Body::ResetReceived(finding) => {
-            write!(buffer, "{} {}: {}", finding.severity, finding.cause, event.message)?;
+            write!(buffer, "{} {}: {}", finding.severity, finding.cause, event.message())?;
             details(finding, buffer)
         }
         Body::Churn(churn) => {
-            write!(buffer, "{} churn: {}", churn.severity, event.message)?;
+            write!(buffer, "{} churn: {}", churn.severity, event.message())?;
             advice(churn.hint.as_ref(), buffer)
         }
-        _ => write!(buffer, "{}", event.message),
+        _ => write!(buffer, "{}", event.message()),
     }
 }
 
 /// When it was, to the millisecond: `2026-11-23 17:44:13.123`.
 pub(crate) fn moment(event: &Event) -> String {
-    event.time.get(..23).unwrap_or(&event.time).replace('T', " ")
+    let time = event.time.to_string();
+    time.get(..23).unwrap_or(&time).replace('T', " ")
 }
 
 fn details(finding: &Finding, buffer: &mut Vec<u8>) -> std::io::Result<()> {

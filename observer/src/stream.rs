@@ -1,6 +1,6 @@
 //! The stream of a run: numbers events, counts what was received, told and lost, and balances the books.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use crate::{
     cause::Cause,
@@ -31,6 +31,17 @@ pub struct Batch {
     pub dns: Vec<Vec<u8>>,
     /// Events in their order.
     pub told: Vec<Decoded>,
+    /// Their stacks.
+    pub words: Vec<u64>,
+}
+
+impl Batch {
+    /// Takes all that is in it. What comes next has room for as many events.
+    fn take(&mut self) -> Self {
+        let (told, words) = (self.told.len(), self.words.len());
+        let next = Self { told: Vec::with_capacity(told), words: Vec::with_capacity(words), ..Self::default() };
+        mem::replace(self, next)
+    }
 }
 
 /// State of a stream.
@@ -95,7 +106,7 @@ impl<'a> Stream<'a> {
     /// Takes what waits. The two ends of a RST are usually among it.
     pub fn take(&mut self) -> Batch {
         self.other_bytes = 0;
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = self.batch.take();
         for decoded in &mut batch.told {
             if let Some(process) = self.pairs.counterpart(&decoded.event)
                 && let Some(finding) = decoded.event.body.finding_mut()
@@ -126,8 +137,10 @@ impl<'a> Stream<'a> {
     /// One record from the ring. Beyond `--count`, or below `--severity`, it is received, but not told.
     pub fn record(&mut self, bytes: &[u8]) {
         self.received += 1;
-        match self.decoder.decode(bytes, self.seq) {
-            Ok(decoded) => self.finding(decoded),
+        let words = self.batch.words.len();
+        match self.decoder.decode(bytes, self.seq, &mut self.batch.words) {
+            Ok(decoded) if self.is_wanted(&decoded.event) => self.batch.told.push(decoded),
+            Ok(_) => self.batch.words.truncate(words),
             Err(error) => {
                 self.malformed += 1;
                 diagnose(format_args!("a record from the kernel could not be decoded ({error}); please report it"));
@@ -147,21 +160,22 @@ impl<'a> Stream<'a> {
         self.batch.dns.push(bytes.to_owned());
     }
 
-    fn finding(&mut self, decoded: Decoded) {
-        let Some(finding) = decoded.event.body.finding() else { return };
-        self.pairs.meet(&decoded.event);
+    /// Whether a finding is told: then it is counted so, and has its number.
+    fn is_wanted(&mut self, event: &Event) -> bool {
+        let Some(finding) = event.body.finding() else { return false };
+        self.pairs.meet(event);
         if finding.severity < self.severity {
             self.below_severity += 1;
-            return;
+            return false;
         }
         if self.is_full() {
             self.beyond_count += 1;
-            return;
+            return false;
         }
         self.failed |= self.fail_on.contains(&finding.cause);
         self.seq += 1;
         self.shown += 1;
-        self.batch.told.push(decoded);
+        true
     }
 
     /// A cause of `--fail-on` passed the filters.
@@ -175,7 +189,7 @@ impl<'a> Stream<'a> {
             schema: SCHEMA.into(),
             seq: self.seq,
             time: wall_now(),
-            message: String::new(),
+            message: None,
             host: self.decoder.host().clone(),
             body,
         };

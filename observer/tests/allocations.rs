@@ -1,5 +1,5 @@
-//! How often memory is asked for on the way of a finding from the ring to a line: a limit for each part, and the same
-//! number whatever came before.
+//! How often memory is asked for on the way of findings from the ring to lines: a few times for a batch, whatever number of
+//! findings it has.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test: a panic is the verdict")]
 
@@ -9,10 +9,9 @@ mod sample;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    hint::black_box,
 };
 
-use conn_observer::{kernel::Reasons, options::Format, render};
+use conn_observer::{kernel::Reasons, stream::Batch};
 use observer_ebpf::{Attribution, Record};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -46,19 +45,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Findings of a run.
-const EVENTS: u64 = 1_000;
+/// Findings of a small batch and of a large one.
+const FEW: usize = 64;
+const MANY: usize = 512;
 
-/// Most allocations to decode a finding: itself, its time, two addresses, the id of its RST, and return addresses; and to
-/// complete it: its sentence, its frames, and what it comes and goes in. Whom and what it is about it shares.
-const DECODING: u64 = 7;
-const COMPLETING: u64 = 5;
+/// Most allocations to complete a batch and to render it, however many events it has: what holds the events, their lines,
+/// and the ends of those.
+const OF_A_BATCH: u64 = 6;
 
-/// Allocations of this thread for each call.
-fn count(mut call: impl FnMut()) -> u64 {
+/// Allocations of this thread for a call, and what it gave.
+fn count<T>(call: impl FnOnce() -> T) -> (u64, T) {
     let before = COUNT.get();
-    (0..EVENTS).for_each(|_| call());
-    (COUNT.get() - before).div_ceil(EVENTS)
+    let made = call();
+    (COUNT.get() - before, made)
 }
 
 /// The same finding, whose peer is on this host, too.
@@ -71,7 +70,7 @@ fn with_counterpart() -> Vec<u8> {
 }
 
 #[test]
-fn a_finding_takes_as_little_memory_as_it_is_made_of() {
+fn a_finding_asks_for_no_memory_of_its_own() {
     for bytes in [sample::record(), with_counterpart()] {
         check(&bytes);
     }
@@ -81,24 +80,22 @@ fn check(bytes: &[u8]) {
     let reasons = Reasons::default();
     let mut decoder = sample::decoder(&reasons);
     let mut completer = sample::completer(&mut decoder, bytes);
-    let mut decode = || drop(black_box(sample::decoded(&mut decoder, black_box(bytes))));
-    let decoding = count(&mut decode);
-    let mut complete = || {
-        let batch = sample::batch(vec![sample::decoded(&mut decoder, bytes)]);
-        drop(black_box(completer.complete(batch)));
+    let mut of_batch = |events: usize| {
+        // As the stream makes it, which has just handed over one of as many.
+        let mut batch =
+            Batch { told: Vec::with_capacity(events), words: Vec::with_capacity(events * 64), ..Batch::default() };
+        let (decoding, ()) = count(|| (0..events).for_each(|_| sample::decode(&mut decoder, bytes, &mut batch)));
+        let (completing, delivery) = count(|| completer.complete(batch));
+        let (rendering, length) = count(|| delivery.json().bytes());
+        println!(
+            "{events} events: {decoding} to decode, {completing} to complete, {rendering} to render {length} bytes"
+        );
+        assert_eq!(delivery.events().len(), events);
+        (decoding, completing, rendering)
     };
-    let (first, completing) = (count(&mut complete), count(&mut complete));
-    let delivery = completer.complete(sample::batch(vec![sample::decoded(&mut decoder, bytes)]));
-    let event = &delivery.events()[0];
-    let mut line = Vec::new();
-    render::line(Format::Json, event, &mut line);
-    let rendering = count(|| {
-        line.clear();
-        render::line(Format::Json, black_box(event), &mut line);
-    });
-    println!("decoding {decoding}, decoding and completing {completing}, rendering {rendering}, {} bytes", line.len());
-    assert_eq!(rendering, 0, "a buffer that is used again");
-    assert_eq!(first, completing, "nothing grows");
-    assert!(decoding <= DECODING, "{decoding} to decode");
-    assert!(completing <= DECODING + COMPLETING, "{completing} to decode and complete");
+    let few = of_batch(FEW);
+    let many = of_batch(MANY);
+    assert_eq!(few, many, "so many events more, and not one allocation");
+    assert_eq!(many.0, 0, "to decode");
+    assert!(many.1 + many.2 <= OF_A_BATCH, "{many:?} to complete and render");
 }

@@ -5,10 +5,10 @@
 
 mod sample;
 
-use std::hint::black_box;
+use std::{fmt::Write as _, hint::black_box};
 
 use conn_observer::{
-    delivery::Delivery, event::Body, judge, kernel::Reasons, message, options::Format, render, store::Recorder,
+    delivery::Delivery, event::Body, judge, kernel::Reasons, options::Format, render, store::Recorder, stream::Batch,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -24,19 +24,32 @@ fn pipeline(criterion: &mut Criterion) {
     let reasons = Reasons::default();
     let mut decoder = sample::decoder(&reasons);
     let mut completer = sample::completer(&mut decoder, &bytes);
-    let mut decode = || sample::decoded(&mut decoder, black_box(&bytes));
-    let delivery = completer.complete(sample::batch(vec![decode()]));
+    let delivery = completer.complete(sample::batch(&mut decoder, &bytes, 1));
     let event = delivery.events()[0].clone();
     let Body::Close(finding) = &event.body else { panic!("not a close: {event:?}") };
     let stack = finding.stack.as_ref().expect("a stack");
     assert!(stack.user.iter().all(|frame| frame.symbol.is_some()), "symbols are part of it: {stack:?}");
 
-    criterion.bench_function("decode", |bencher| bencher.iter(&mut decode));
+    let mut batch = Batch::default();
+    criterion.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            batch.told.clear();
+            batch.words.clear();
+            sample::decode(&mut decoder, black_box(&bytes), &mut batch);
+        });
+    });
+    let mut sentence = String::new();
     criterion.bench_function("classify", |bencher| {
-        bencher.iter(|| (judge::severity(black_box(finding)), message::of(black_box(&event.body))));
+        bencher.iter(|| {
+            sentence.clear();
+            // Writing to a string cannot fail.
+            let _ = write!(sentence, "{}", black_box(event.message()));
+            judge::severity(black_box(finding))
+        });
     });
     criterion.bench_function("attribute", |bencher| {
-        bencher.iter_batched(&mut decode, |one| completer.complete(sample::batch(vec![one])), BatchSize::SmallInput);
+        let batch = || sample::batch(&mut decoder, &bytes, 1);
+        bencher.iter_batched(batch, |batch| completer.complete(batch), BatchSize::SmallInput);
     });
     let mut line = Vec::new();
     criterion.bench_function("serialise", |bencher| {
@@ -47,7 +60,7 @@ fn pipeline(criterion: &mut Criterion) {
     });
     criterion.bench_function("all, to JSON", |bencher| {
         bencher.iter(|| {
-            let delivery: Delivery = completer.complete(sample::batch(vec![decode()]));
+            let delivery: Delivery = completer.complete(sample::batch(&mut decoder, black_box(&bytes), 1));
             delivery.json().bytes()
         });
     });

@@ -8,7 +8,7 @@ use conn_observer::{
     attribute::Completer,
     cli::{Cli, Task},
     clock::Clock,
-    decode::{Decoded, Decoder},
+    decode::Decoder,
     kernel::Reasons,
     options::Options,
     procfile,
@@ -77,9 +77,16 @@ pub(crate) fn decoder(reasons: &Reasons) -> Decoder<'_> {
     Decoder::new(Clock::read(), reasons, "node-7")
 }
 
-/// A record as the stream hands it on.
-pub(crate) fn decoded(decoder: &mut Decoder<'_>, bytes: &[u8]) -> Decoded {
-    decoder.decode(bytes, 1).expect("a record")
+/// Adds a record to what was read, as the stream does.
+pub(crate) fn decode(decoder: &mut Decoder<'_>, bytes: &[u8], batch: &mut Batch) {
+    batch.told.push(decoder.decode(bytes, 1, &mut batch.words).expect("a record"));
+}
+
+/// So many findings that were read together.
+pub(crate) fn batch(decoder: &mut Decoder<'_>, bytes: &[u8], events: usize) -> Batch {
+    let mut batch = Batch::default();
+    (0..events).for_each(|_| decode(decoder, bytes, &mut batch));
+    batch
 }
 
 /// What completes events, when it has completed one and so knows all about them.
@@ -87,12 +94,7 @@ pub(crate) fn completer(decoder: &mut Decoder<'_>, bytes: &[u8]) -> Completer {
     let mut completer = Completer::new(&options(), Ledger::default(), None).expect("threads");
     completer.prepare();
     for _ in 0..2 {
-        completer.complete(batch(vec![decoded(decoder, bytes)]));
+        completer.complete(batch(decoder, bytes, 1));
     }
     completer
-}
-
-/// Findings that were read together.
-pub(crate) fn batch(told: Vec<Decoded>) -> Batch {
-    Batch { told, ..Batch::default() }
 }

@@ -5,12 +5,11 @@ use std::{io, time::Duration};
 use super::{people::People, places::Places, stacks::Stacks};
 use crate::{
     churn, clock,
-    decode::{Addresses, Decoded},
+    decode::{Decoded, Recorded},
     delivery::Delivery,
     diagnose::diagnose,
     event::{Body, Churn, Event, Finding, Stopped},
     hint::Advisor,
-    message,
     names::{Begin, Names, Peer, ProcessId},
     netns,
     options::Options,
@@ -79,24 +78,24 @@ impl Completer {
             }
         }
         batch.dns.iter().for_each(|message| self.names.hear(message));
-        Delivery::new(batch.told.into_iter().map(|decoded| self.event(decoded)).collect())
+        let Batch { told, words, .. } = batch;
+        Delivery::new(told.into_iter().map(|decoded| self.event(decoded, &words)).collect())
     }
 
-    fn event(&mut self, decoded: Decoded) -> Event {
+    fn event(&mut self, decoded: Decoded, words: &[u64]) -> Event {
         let Decoded { mut event, time_ns, addresses } = decoded;
         if let Some(finding) = event.body.finding_mut() {
-            self.finding(finding, time_ns, &addresses);
+            self.finding(finding, time_ns, addresses.within(words));
         }
         match &mut event.body {
             Body::Churn(churn) => self.churn(churn),
             Body::Stopped(stopped) => self.balance(stopped),
             _ => {}
         }
-        event.message = message::of(&event.body);
         event
     }
 
-    fn finding(&mut self, finding: &mut Finding, time_ns: u64, addresses: &Addresses) {
+    fn finding(&mut self, finding: &mut Finding, time_ns: u64, recorded: Recorded<'_>) {
         let image = finding.process.as_mut().and_then(|process| self.people.complete(process, time_ns));
         for process in [&mut finding.owner, &mut finding.counterpart].into_iter().flatten() {
             self.people.complete(process, time_ns);
@@ -113,7 +112,7 @@ impl Completer {
             network.peer.name_source = Some(source);
         }
         let process = finding.process.as_deref().map(|process| (process, image.as_deref()));
-        finding.stack = self.stacks.of(addresses, process);
+        finding.stack = self.stacks.of(recorded, process);
         finding.hint = self.advisor.hint(finding);
     }
 
@@ -168,7 +167,7 @@ impl Completer {
 /// The peer of many connections, the last of which began just now.
 fn peer_of(churn: &Churn, now: u64) -> Option<Peer> {
     Some(Peer {
-        address: churn.network.peer.address.parse().ok()?,
+        address: churn.network.peer.address,
         local: None,
         process: ProcessId::of(churn.process.pid, churn.process.start_ns),
         netns: churn.network.namespace,

@@ -8,7 +8,7 @@ use std::{
 
 use super::whole::Whole;
 use crate::{
-    decode::Addresses,
+    decode::Recorded,
     event::{Frame, Process, Stack, SymbolCounts},
     options::{Options, Stacks as Wanted},
     processes::Image,
@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Stacks {
     symbolizer: Symbolizer,
     whole: Whole,
+    /// The frames of one stack, while they are looked at.
+    frames: Vec<Arc<Frame>>,
     wanted: Wanted,
     /// Most addresses of a stack.
     depth: usize,
@@ -33,7 +35,14 @@ impl Stacks {
         let keep_kernel = matches!(options.stacks, Wanted::Kernel | Wanted::Both);
         let symbolizer = Symbolizer::start(Limits { keep_kernel, ..Limits::default() })?;
         let depth = options.stack_depth as usize;
-        Ok(Self { symbolizer, whole: Whole::default(), wanted: options.stacks, depth, budget: options.symbol_budget })
+        Ok(Self {
+            symbolizer,
+            whole: Whole::default(),
+            frames: Vec::new(),
+            wanted: options.stacks,
+            depth,
+            budget: options.symbol_budget,
+        })
     }
 
     /// Reads the kernel's symbols, if its stacks are wanted.
@@ -44,30 +53,26 @@ impl Stacks {
     }
 
     /// The stacks of a finding in that process, which runs that program. None when no stack was recorded.
-    pub(super) fn of(&mut self, addresses: &Addresses, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
-        if addresses.user().is_empty() && addresses.kernel().is_empty() {
+    pub(super) fn of(&mut self, recorded: Recorded<'_>, process: Option<(&Process, Option<&Image>)>) -> Option<Stack> {
+        if recorded.user.is_empty() && recorded.kernel.is_empty() {
             return None;
         }
         let deadline = Instant::now() + self.budget;
-        let kernel = match addresses.kernel() {
-            [] => Vec::new(),
-            recorded => observed(self.symbolizer.kernel(recorded, deadline)),
-        };
-        let user = match (addresses.user(), process) {
-            ([], _) => Vec::new(),
-            (recorded, None) => raw(recorded),
-            (_, Some((process, image))) => self.user(addresses, process, image, deadline),
-        };
-        Some(Stack { user: self.whole.shared(user), kernel: self.whole.shared(kernel) })
+        self.frames.clear();
+        if !recorded.kernel.is_empty() {
+            self.symbolizer.kernel(recorded.kernel, deadline, &mut self.frames);
+        }
+        let kernel = self.whole.shared(observed(&self.frames));
+        self.frames.clear();
+        match (recorded.user, process) {
+            ([], _) => {}
+            (addresses, None) => self.frames.extend(addresses.iter().map(raw)),
+            (_, Some((process, image))) => self.user(recorded, process, image, deadline),
+        }
+        Some(Stack { user: self.whole.shared(&self.frames), kernel })
     }
 
-    fn user(
-        &self,
-        addresses: &Addresses,
-        process: &Process,
-        image: Option<&Image>,
-        deadline: Instant,
-    ) -> Vec<Arc<Frame>> {
+    fn user(&mut self, recorded: Recorded<'_>, process: &Process, image: Option<&Image>, deadline: Instant) {
         let (text_start, text_end) = image.and_then(|image| image.text).unwrap_or_default();
         let executable = image.and_then(|image| {
             let path = image.reachable(process.parents.first().map(|parent| parent.pid))?;
@@ -79,16 +84,15 @@ impl Stacks {
             executable: executable.as_ref(),
             text_start,
             text_end,
-            addresses: addresses.user(),
-            top: addresses.top(),
+            addresses: recorded.user,
+            top: recorded.top,
         };
-        let mut frames = self.symbolizer.user(&request, deadline);
+        self.symbolizer.user(&request, deadline, &mut self.frames);
         // Callers that were found on the stack come on top of the recorded ones. Inlined functions have no address.
-        let mut addresses = frames.iter().enumerate().filter(|(_, frame)| frame.address.is_some());
+        let mut addresses = self.frames.iter().enumerate().filter(|(_, frame)| frame.address.is_some());
         if let Some((last, _)) = addresses.nth(self.depth.saturating_sub(1)) {
-            frames.truncate(last + 1);
+            self.frames.truncate(last + 1);
         }
-        frames
     }
 
     /// What was counted until now.
@@ -121,19 +125,17 @@ const HOOKS: [&str; 9] = [
 const HOOK_FRAMES: usize = 10;
 
 /// A kernel stack without the way to our own hook, which is its innermost part.
-fn observed(mut frames: Vec<Arc<Frame>>) -> Vec<Arc<Frame>> {
+fn observed(frames: &[Arc<Frame>]) -> &[Arc<Frame>] {
     let is_hook = |frame: &Arc<Frame>| {
         frame.symbol.as_ref().is_some_and(|symbol| HOOKS.iter().any(|start| symbol.starts_with(start)))
     };
     let last = frames.iter().take(HOOK_FRAMES).rposition(is_hook);
-    frames.drain(..last.map_or(0, |last| last + 1));
-    frames
+    last.and_then(|last| frames.get(last + 1..)).unwrap_or(frames)
 }
 
-/// Frames without symbols.
-fn raw(addresses: &[u64]) -> Vec<Arc<Frame>> {
-    let frame = |address: &u64| Frame { address: Some(format!("{address:#x}")), ..Frame::default() };
-    addresses.iter().map(frame).map(Arc::new).collect()
+/// A frame without a symbol.
+fn raw(address: &u64) -> Arc<Frame> {
+    Arc::new(Frame { address: Some(format!("{address:#x}")), ..Frame::default() })
 }
 
 #[cfg(test)]
@@ -148,12 +150,12 @@ mod tests {
     #[test]
     fn a_kernel_stack_begins_where_it_was_observed() {
         let tracepoint = named(&["bpf_prog_3d9b276ae60d69ea_send_reset", "bpf_trace_run3", "tcp_send_active_reset"]);
-        assert_eq!(observed(tracepoint), named(&["tcp_send_active_reset"]));
+        assert_eq!(observed(&tracepoint), named(&["tcp_send_active_reset"]));
         let mut kprobe = named(&["trace_call_bpf", "kprobe_perf_func", "kprobe_ftrace_handler"]);
         kprobe.push(Arc::default()); // the trampoline has no name
         kprobe.extend(named(&["ftrace_call", "__tcp_close", "tcp_close"]));
-        assert_eq!(observed(kprobe), named(&["__tcp_close", "tcp_close"]));
+        assert_eq!(observed(&kprobe), named(&["__tcp_close", "tcp_close"]));
         let nameless = vec![Arc::<Frame>::default(); 3];
-        assert_eq!(observed(nameless.clone()), nameless);
+        assert_eq!(observed(&nameless), nameless);
     }
 }

@@ -30,7 +30,7 @@ impl Default for Whole {
 
 impl Whole {
     /// The stack of these very frames.
-    pub(super) fn shared(&mut self, frames: Vec<Arc<Frame>>) -> Frames {
+    pub(super) fn shared(&mut self, frames: &[Arc<Frame>]) -> Frames {
         if frames.is_empty() {
             return Arc::default();
         }
@@ -60,7 +60,10 @@ mod tests {
     fn stacks_of_the_same_frames_are_one() {
         let mut whole = Whole::default();
         let [first, second] = ["first", "second"].map(frame);
-        let mut shared = |frames: &[&Arc<Frame>]| whole.shared(frames.iter().map(|frame| Arc::clone(frame)).collect());
+        let mut shared = |frames: &[&Arc<Frame>]| {
+            let frames: Vec<Arc<Frame>> = frames.iter().map(|frame| Arc::clone(frame)).collect();
+            whole.shared(&frames)
+        };
         let stack = shared(&[&first, &second]);
         assert!(Arc::ptr_eq(&stack, &shared(&[&first, &second])));
         for other in [&[&second, &first][..], &[&first], &[&first, &frame("second")], &[]] {
@@ -73,7 +76,7 @@ mod tests {
     fn stacks_that_are_kept_are_bounded() {
         let mut whole = Whole::default();
         for _ in 0..MOST {
-            whole.shared(vec![frame("f"), frame("g")]);
+            whole.shared(&[frame("f"), frame("g")]);
             assert!(whole.known.weight() <= MOST);
         }
     }

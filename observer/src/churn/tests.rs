@@ -9,7 +9,7 @@ use observer_ebpf::{Person, Role as RoleCode};
 use super::*;
 use crate::{
     event::{Body, ChurnVerdict, Reuse, Role, Runtime},
-    message,
+    message::Sentence,
     severity::Severity,
 };
 
@@ -111,7 +111,7 @@ fn the_sentence_names_process_peer_rate_and_reuse() {
     let churn = verdict(RoleCode::CLIENT, count(42, 2_000)).unwrap();
     assert_eq!((churn.rate_per_s, churn.mean_lifetime_ms, churn.window_ms), (200.0, 2.0, 10_000));
     assert_eq!((churn.sent_bytes, churn.received_bytes), (100, 2_000));
-    let sentence = |churn: Churn| message::of(&Body::Churn(Box::new(churn)));
+    let sentence = |churn: Churn| Sentence(&Body::Churn(Box::new(churn))).to_string();
     assert_eq!(
         sentence(churn),
         "client[42] closed 2,000 connections to 10.1.2.3:443 within 10 s, each open for 2 ms on average: none was used twice"
@@ -158,7 +158,7 @@ fn processes_of_one_program_are_one_verdict() {
     assert_eq!((churn.verdict, churn.severity, churn.processes), (OnePerProcess, Benign, Some(10)));
     assert_eq!((churn.connections.closed, churn.process.pid, churn.process.start_ns), (10, 10, 10_000), "the last one");
     assert_eq!(
-        message::of(&Body::Churn(Box::new(churn.clone()))),
+        Sentence(&Body::Churn(Box::new(churn.clone()))).to_string(),
         "10 processes named client closed 10 connections to 10.1.2.3:443 within 10 s, each open for 2 ms on average: \
          none was used twice"
     );
@@ -317,7 +317,7 @@ fn any_counts_give_a_verdict_or_none() {
         let window = Window { length, since_ns: noise(), clock: Clock::with_offset(0) };
         for one in told(&[(pair, count), (Pair { role: 1, ..pair }, count)], &window) {
             assert!(one.connections.closed >= 10);
-            assert!(!message::of(&Body::Churn(Box::new(one))).is_empty());
+            assert!(!Sentence(&Body::Churn(Box::new(one))).to_string().is_empty());
         }
     }
 }

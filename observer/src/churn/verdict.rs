@@ -118,7 +118,7 @@ fn network(pair: &Pair, role: Role) -> ChurnNetwork {
         role,
         local: (role == Role::Server).then_some(ServedPort { port: pair.port }),
         peer: ChurnPeer {
-            address: peer.to_string(),
+            address: peer,
             port: (role == Role::Client).then_some(pair.port),
             name: None,
             name_source: None,

@@ -86,11 +86,11 @@ fn nanoseconds(timestamp: Timestamp, text: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{unix_ns, wall_text};
+    use crate::clock::{Time, wall_text};
 
     #[test]
     fn times_are_read_as_people_write_them() {
-        let now = i64::try_from(unix_ns("2026-11-26T03:30:00Z").unwrap()).unwrap();
+        let now = "2026-11-26T03:30:00Z".parse::<Time>().unwrap().unix_ns();
         let read = |text: &str| wall_text(instant(text, now).unwrap());
         for (text, expected) in [
             ("now", "2026-11-26T03:30:00.000000000Z"),

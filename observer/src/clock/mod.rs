@@ -1,6 +1,7 @@
 //! Kernel time to wall-clock time.
 
 mod instant;
+mod time;
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp, civil, fmt::rfc2822, tz::TimeZone};
 use rustix::time::{ClockId, clock_gettime};
 
 pub use instant::instant;
+pub use time::Time;
 
 /// Nanoseconds of a clock.
 fn now(clock: ClockId) -> i128 {
@@ -45,10 +47,10 @@ impl Clock {
         Self { offset }
     }
 
-    /// RFC 3339 text of a time of CLOCK_BOOTTIME, in nanoseconds.
+    /// A time of CLOCK_BOOTTIME, in nanoseconds, on the wall clock.
     #[must_use]
-    pub fn wall(&self, boot_ns: u64) -> String {
-        format_nanoseconds(self.offset + i128::from(boot_ns))
+    pub fn wall(&self, boot_ns: u64) -> Time {
+        Time::saturating(self.offset + i128::from(boot_ns))
     }
 }
 
@@ -58,35 +60,16 @@ pub fn boot_ns() -> u64 {
     u64::try_from(now(ClockId::Boottime)).unwrap_or(0)
 }
 
-/// RFC 3339 text of the present.
+/// The present.
 #[must_use]
-pub fn wall_now() -> String {
-    format_nanoseconds(now(ClockId::Realtime))
+pub fn wall_now() -> Time {
+    Time::saturating(now(ClockId::Realtime))
 }
 
-/// The present in nanoseconds since 1970.
-#[must_use]
-pub fn wall_ns() -> u64 {
-    u64::try_from(now(ClockId::Realtime)).unwrap_or(0)
-}
-
-/// The same, as stores and views count it.
+/// The present in nanoseconds since 1970, as stores and views count it.
 #[must_use]
 pub fn present() -> i64 {
-    i64::try_from(wall_ns()).unwrap_or(i64::MAX)
-}
-
-/// Nanoseconds since 1970 of a time as events have it, as stores and views count it.
-#[must_use]
-pub fn time_of(text: &str) -> Option<i64> {
-    unix_ns(text).and_then(|time| time.try_into().ok())
-}
-
-/// Nanoseconds since 1970 of a time as events have it, RFC 3339.
-#[must_use]
-pub fn unix_ns(text: &str) -> Option<u64> {
-    let timestamp: Timestamp = text.parse().ok()?;
-    u64::try_from(timestamp.as_nanosecond()).ok()
+    wall_now().unix_ns()
 }
 
 /// How long it is until a date of HTTP (`Wed, 21 Oct 2015 07:28:00 GMT`); zero for one that has passed.
@@ -117,12 +100,7 @@ fn stamp_at(nanoseconds: i128, last: Option<&str>) -> String {
 /// RFC 3339 text of nanoseconds since 1970.
 #[must_use]
 pub fn wall_text(unix_ns: i64) -> String {
-    format_nanoseconds(i128::from(unix_ns))
-}
-
-fn format_nanoseconds(nanoseconds: i128) -> String {
-    let timestamp = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{timestamp:.9}")
+    Time::of(unix_ns).to_string()
 }
 
 #[cfg(test)]
@@ -130,10 +108,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boot_time_becomes_wall_time_with_nine_digits() {
+    fn boot_time_becomes_wall_time() {
         let clock = Clock::with_offset(1_700_000_000_000_000_000);
-        assert_eq!(clock.wall(1), "2023-11-14T22:13:20.000000001Z");
-        assert_eq!(unix_ns(&clock.wall(1)), Some(1_700_000_000_000_000_001), "and back");
+        assert_eq!(clock.wall(1), Time::of(1_700_000_000_000_000_001));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::{Column, Kind, cgroup, container, finding, frames, hint, place, pod, process, systemd};
 use crate::{
-    clock,
     event::{Body, Endpoint, Event, Network, Tcp},
     table::Cell,
 };
@@ -13,11 +12,11 @@ const fn column(name: &'static str, kind: Kind, about: &'static str, value: fn(&
 
 /// All of them.
 pub const COLUMNS: &[Column] = &[
-    column("time", Kind::Time, "when it happened", |event| time(Some(&event.time))),
+    column("time", Kind::Time, "when it happened", |event| Cell::Time(event.time.unix_ns())),
     column("host_name", Kind::Text, "host", |event| Cell::Text(event.host.name.to_string())),
     column("seq", Kind::Integer, "number of the line in its stream", |event| Cell::large(Some(event.seq))),
     column("type", Kind::Text, "type of the event", |event| Cell::Text(event.body.name().to_owned())),
-    column("message", Kind::Text, "the event as a sentence", |event| Cell::Text(event.message.clone())),
+    column("message", Kind::Text, "the event as a sentence", |event| Cell::Text(event.message().to_string())),
     column("cause", Kind::Text, "why", |event| Cell::text(finding(event).map(|finding| finding.cause.name()))),
     column("cause_source", Kind::Text, "who says so", |event| word(finding(event).map(|finding| finding.cause_source))),
     column("severity", Kind::Text, "how bad it is", severity),
@@ -34,7 +33,7 @@ pub const COLUMNS: &[Column] = &[
         known(process(event).and_then(|one| one.user.name.as_deref()))
     }),
     column("process_start_time", Kind::Time, "when the process started", |event| {
-        time(process(event).and_then(|one| one.start_time.as_deref()))
+        process(event).and_then(|one| one.start_time).map_or(Cell::Unknown, |time| Cell::Time(time.unix_ns()))
     }),
     column("process_executable_path", Kind::Text, "path of the program", |event| {
         known(process(event).and_then(|one| Some(&*one.executable.as_ref()?.path)))
@@ -83,15 +82,15 @@ pub const COLUMNS: &[Column] = &[
         _ => word(network(event).and_then(|network| network.role)),
     }),
     column("network_local_address", Kind::Text, "address of this end", |event| {
-        known(network(event).map(|network| &*network.local.address))
+        Cell::text(network(event).map(|network| network.local.address.to_string()))
     }),
     column("network_local_port", Kind::Integer, "its port", |event| match &event.body {
         Body::Churn(churn) => Cell::integer(churn.network.local.as_ref().map(|local| local.port)),
         _ => Cell::integer(network(event).map(|network| network.local.port)),
     }),
     column("network_peer_address", Kind::Text, "address of the other end", |event| match &event.body {
-        Body::Churn(churn) => known(Some(&churn.network.peer.address)),
-        _ => known(peer(event).map(|peer| &*peer.address)),
+        Body::Churn(churn) => Cell::Text(churn.network.peer.address.to_string()),
+        _ => Cell::text(peer(event).map(|peer| peer.address.to_string())),
     }),
     column("network_peer_port", Kind::Integer, "its port", |event| match &event.body {
         Body::Churn(churn) => Cell::integer(churn.network.peer.port),
@@ -146,7 +145,7 @@ pub const COLUMNS: &[Column] = &[
         Cell::boolean(tcp(event).map(|tcp| tcp.reset_sent))
     }),
     column("tcp_reset_id", Kind::Text, "the same at both ends of a RST", |event| {
-        known(tcp(event).and_then(|tcp| tcp.reset_id.as_deref()))
+        Cell::text(tcp(event).and_then(|tcp| tcp.reset_id).map(|id| id.to_string()))
     }),
     column("tcp_kernel_reason", Kind::Text, "the kernel's reason for the RST", |event| {
         known(tcp(event).and_then(|tcp| tcp.kernel_reason.as_deref()))
@@ -189,11 +188,4 @@ fn known(text: Option<&str>) -> Cell {
 fn word<T: serde::Serialize>(value: Option<T>) -> Cell {
     let word = value.and_then(|value| serde_json::to_value(value).ok());
     Cell::text(word.as_ref().and_then(serde_json::Value::as_str))
-}
-
-fn time(text: Option<&str>) -> Cell {
-    match text.and_then(clock::unix_ns).map(i64::try_from) {
-        Some(Ok(time)) => Cell::Time(time),
-        _ => Cell::Unknown,
-    }
 }

@@ -4,37 +4,43 @@ use observer_ebpf::{RECORD_LEN, Record};
 
 use super::Malformed;
 
-/// Return addresses, the innermost first, and what lay on top of the stack: one piece of memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where the stacks of a record are among the words of all records that were read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    words: Vec<u64>,
-    /// How many of them are of the process.
+    /// Where they begin.
+    begin: usize,
+    /// How many words are of the process.
     user: usize,
     /// How many are of the kernel, behind those.
     kernel: usize,
+    /// How many are of what lay on top of the process's stack, behind those.
+    top: usize,
+}
+
+/// Return addresses, the innermost first, and what lay on top of the stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded<'a> {
+    /// In the process.
+    pub user: &'a [u64],
+    /// In the kernel.
+    pub kernel: &'a [u64],
+    /// What lay on top of the process's stack; empty when that is not known.
+    pub top: &'a [u64],
 }
 
 impl Addresses {
-    /// In the process.
+    /// The stacks, among the words that they were put to.
     #[must_use]
-    pub fn user(&self) -> &[u64] {
-        self.words.get(..self.user).unwrap_or_default()
+    pub fn within<'a>(&self, words: &'a [u64]) -> Recorded<'a> {
+        let end = self.begin + self.user + self.kernel + self.top;
+        let own = words.get(self.begin..end).unwrap_or_default();
+        let (user, rest) = own.split_at_checked(self.user).unwrap_or_default();
+        let (kernel, top) = rest.split_at_checked(self.kernel).unwrap_or_default();
+        Recorded { user, kernel, top }
     }
 
-    /// In the kernel.
-    #[must_use]
-    pub fn kernel(&self) -> &[u64] {
-        self.words.get(self.user..self.user + self.kernel).unwrap_or_default()
-    }
-
-    /// What lay on top of the process's stack; empty when that is not known.
-    #[must_use]
-    pub fn top(&self) -> &[u64] {
-        self.words.get(self.user + self.kernel..).unwrap_or_default()
-    }
-
-    /// Those of a record, which the bytes behind it hold.
-    pub(super) fn of(record: &Record, rest: &[u8]) -> Result<Self, Malformed> {
+    /// Puts those of a record, which the bytes behind it hold, to the words.
+    pub(super) fn of(record: &Record, rest: &[u8], words: &mut Vec<u64>) -> Result<Self, Malformed> {
         let short = || Malformed::Short(RECORD_LEN + rest.len());
         let room = usize::try_from(record.stack_room).unwrap_or(usize::MAX);
         let user = stack(rest, record.stack_bytes).ok_or_else(short)?;
@@ -49,11 +55,11 @@ impl Addresses {
                 rest.get(start..room).ok_or_else(short)?
             }
         };
-        let mut words = Vec::with_capacity((user.len() + kernel.len() + top.len()) / 8);
+        let begin = words.len();
         for bytes in [user, kernel, top] {
             words.extend(bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)));
         }
-        Ok(Self { words, user: user.len() / 8, kernel: kernel.len() / 8 })
+        Ok(Self { begin, user: user.len() / 8, kernel: kernel.len() / 8, top: top.len() / 8 })
     }
 }
 

@@ -138,7 +138,7 @@ fn a_new_group_is_as_bad_as_the_worst_of_it() {
 #[test]
 fn a_deployment_is_told_in_a_table_and_as_an_object() {
     let store = Store::holding(&fleet());
-    let time = |text: &str| clock::time_of(text).unwrap();
+    let time = |text: &str| text.parse::<clock::Time>().unwrap().unix_ns();
     let all = Selection::default();
     let before = all.within(Some(time("2026-11-20T10:00:00Z")), Some(time("2026-11-20T12:00:00Z")));
     let after = all.within(Some(time("2026-11-20T12:00:00Z")), Some(time("2026-11-20T13:00:00Z")));

@@ -56,8 +56,9 @@ fn in_namespace(namespace: u32, plan: Plan, options: &Options) -> Result<Vec<Rep
     let mut decoder = Decoder::new(Clock::read(), &attached.reasons, "");
     let mut seen = Vec::new();
     while let Some(record) = ring.next() {
-        let decoded =
-            decoder.decode(&record, 0).map_err(|error| fault(format!("a record cannot be decoded: {error}")))?;
+        let decoded = decoder
+            .decode(&record, 0, &mut Vec::new())
+            .map_err(|error| fault(format!("a record cannot be decoded: {error}")))?;
         seen.extend(decoded.event.body.finding().and_then(sighting));
     }
     // What a plan cannot see by itself are special cases; no act is one.

@@ -1,12 +1,12 @@
 //! Connections that come and go: a process that never uses one for longer.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    network::{AddressType, NameSource, Role},
+    network::{AddressType, NameSource, Role, called},
     place::{Cgroup, Container, Kubernetes, Systemd},
     process::Process,
     stack::Hint,
@@ -152,7 +152,7 @@ pub struct ServedPort {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChurnPeer {
     /// IP address; an IPv4-mapped IPv6 address is shown as IPv4.
-    pub address: String,
+    pub address: IpAddr,
     /// Port of a server; absent for a client, which has many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
@@ -162,4 +162,12 @@ pub struct ChurnPeer {
     /// How the name is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_source: Option<NameSource>,
+}
+
+impl ChurnPeer {
+    /// Its name, or else its address.
+    #[must_use]
+    pub fn called(&self) -> Cow<'_, str> {
+        called(self.name.as_deref(), self.address)
+    }
 }

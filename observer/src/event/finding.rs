@@ -9,6 +9,7 @@ use super::{
     network::Network,
     place::{Cgroup, Container, Kubernetes, Systemd},
     process::Process,
+    reset_id::ResetId,
     stack::{Hint, Stack},
 };
 use crate::{cause::Cause, severity::Severity};
@@ -137,7 +138,7 @@ pub struct Tcp {
     /// The same in the events of the sender and the receiver of a RST, also on two hosts, unless addresses are
     /// translated between them: made from addresses, ports and the RST's sequence number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset_id: Option<String>,
+    pub reset_id: Option<ResetId>,
     /// The kernel's reason for the RST (`enum sk_rst_reason` without its prefix); from kernel 6.10 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_reason: Option<Arc<str>>,

@@ -11,10 +11,12 @@ mod audit;
 mod balance;
 mod churn;
 mod finding;
+mod line;
 mod naming;
 mod network;
 mod place;
 mod process;
+mod reset_id;
 mod stack;
 mod start;
 
@@ -23,14 +25,18 @@ use std::{borrow::Cow, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Time;
+
 pub use audit::{Audit, AuditedCounter, Relation};
 pub use balance::{ChurnBalance, Loss, LostCount, SinkBalance, Stopped, SymbolCounts, TotalCount};
 pub use churn::{Churn, ChurnConnections, ChurnNetwork, ChurnPeer, ChurnVerdict, Reuse, ServedPort};
 pub use finding::{CauseSource, Finding, Listener, Tcp};
+pub use line::Message;
 pub use naming::{DnsCounts, HostsCounts, Naming, PtrCounts};
 pub use network::{AddressType, Endpoint, NameSource, Network, Role};
 pub use place::{Cgroup, Container, Kubernetes, Systemd};
 pub use process::{Ancestor, Attribution, Executable, Process, Runtime, Thread, User};
+pub use reset_id::ResetId;
 pub use stack::{Frame, Frames, Hint, Stack};
 pub use start::{CoverageLimit, Filters, Hooks, Landlock, RefusedHook, Reloaded, Sandbox, Started};
 
@@ -38,35 +44,39 @@ pub use start::{CoverageLimit, Filters, Hooks, Landlock, RefusedHook, Reloaded, 
 pub const SCHEMA: &str = "conn-observer/1";
 
 /// One line of the stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
 pub struct Event {
     /// Format version, `conn-observer/1`.
     pub schema: Cow<'static, str>,
     /// Number of the line in its stream, from 0.
     pub seq: u64,
     /// Wall-clock time of the act, RFC 3339 in UTC with nanoseconds.
-    pub time: String,
+    pub time: Time,
     /// The event as a sentence.
-    pub message: String,
+    ///
+    /// Here only one that was recorded and reads otherwise than it would now: [`Event::message`].
+    #[schemars(with = "String", description = "The event as a sentence.")]
+    pub message: Option<Box<str>>,
     /// This host.
     pub host: Host,
     /// What happened.
-    #[serde(flatten)]
+    #[schemars(flatten)]
     pub body: Body,
 }
 
 /// The kinds of events.
+#[expect(clippy::large_enum_variant, reason = "most are findings, and a box for each would be allocated and freed")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Body {
     /// First line: the hooks are attached, and everything after it is seen.
     Started(Box<Started>),
     /// A flagged close: unread data, a RST, or both (with `--all-closes` orderly ones too).
-    Close(Box<Finding>),
+    Close(Finding),
     /// A RST that this host sent outside a close.
-    ResetSent(Box<Finding>),
+    ResetSent(Finding),
     /// A RST that came in.
-    ResetReceived(Box<Finding>),
+    ResetReceived(Finding),
     /// A process makes connections to a peer and closes them, again and again (`--churn`).
     Churn(Box<Churn>),
     /// Other filters or sinks are in force (SIGHUP).

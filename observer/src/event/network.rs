@@ -1,6 +1,10 @@
 //! Against whom: the connection and its ends.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,7 +56,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     /// IP address; an IPv4-mapped IPv6 address is shown as IPv4.
-    pub address: String,
+    pub address: IpAddr,
     /// Port.
     pub port: u16,
     /// Host name of the address.
@@ -67,8 +71,25 @@ impl Endpoint {
     /// An end without a name.
     #[must_use]
     pub fn of(address: IpAddr, port: u16) -> Self {
-        Self { address: address.to_string(), port, name: None, name_source: None }
+        Self { address, port, name: None, name_source: None }
     }
+
+    /// Its name, or else its address.
+    #[must_use]
+    pub fn called(&self) -> Cow<'_, str> {
+        called(self.name.as_deref(), self.address)
+    }
+
+    /// Its address and port.
+    #[must_use]
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}
+
+/// A name, or else an address.
+pub(super) fn called(name: Option<&str>, address: IpAddr) -> Cow<'_, str> {
+    name.map_or_else(|| address.to_string().into(), Cow::Borrowed)
 }
 
 /// How a host name is known.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Time;
+
 /// A process and its thread.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
@@ -23,7 +25,7 @@ pub struct Process {
     pub start_ns: u64,
     /// When it started, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<String>,
+    pub start_time: Option<Time>,
     /// The program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable: Option<Executable>,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     cause::Cause,
     event::{Attribution, Event, Finding, Process, Role},
-    message::{counted, end, thousands},
+    message::{counted, thousands},
 };
 
 /// Something that happened.
@@ -36,13 +36,13 @@ fn step(steps: &mut Vec<Step>, at_ms: Option<f64>, what: String) {
 fn beginning(steps: &mut Vec<Step>, finding: &Finding) {
     let Some(network) = &finding.network else { return };
     let age = finding.tcp.duration_ms.map(|age| -age);
-    let peer = end(&network.peer.address, network.peer.port);
-    let peer = network.peer.name.as_ref().map_or_else(|| peer.clone(), |name| format!("{peer} ({name})"));
+    let peer = network.peer.socket();
+    let peer = network.peer.name.as_ref().map_or_else(|| peer.to_string(), |name| format!("{peer} ({name})"));
     let what = match network.role {
         _ if finding.cause == Cause::ConnectionRefused => format!("this host asks {peer} for a connection (SYN)"),
         Some(Role::Client) => format!("opened: this host connects to {peer}"),
         Some(Role::Server) => {
-            format!("opened: {peer} connects to {}", end(&network.local.address, network.local.port))
+            format!("opened: {peer} connects to {}", network.local.socket())
         }
         None if age.is_none() => return,
         None => format!("opened, with {peer}"),
@@ -86,7 +86,7 @@ fn closing(steps: &mut Vec<Step>, finding: &Finding) {
 
 fn act(steps: &mut Vec<Step>, event: &Event, finding: &Finding) {
     let state = finding.tcp.state.as_ref().map_or_else(String::new, |state| format!(" (the state was {state})"));
-    step(steps, Some(0.0), format!("{}{state}", event.message));
+    step(steps, Some(0.0), format!("{}{state}", event.message()));
 }
 
 fn aftermath(steps: &mut Vec<Step>, finding: &Finding) {

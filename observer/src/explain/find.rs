@@ -8,9 +8,6 @@ use crate::{
     store::{Name, Selection, Store},
 };
 
-/// Hexadecimal digits of `tcp.reset_id`.
-const RESET_DIGITS: usize = 16;
-
 /// Findings of the same name that are told.
 const TOLD: usize = 5;
 
@@ -19,8 +16,8 @@ const TOLD: usize = 5;
 /// # Errors
 /// What was expected.
 pub fn name(text: &str) -> Result<Name, String> {
-    if text.len() == RESET_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(Name::Reset(text.to_ascii_lowercase()));
+    if let Ok(id) = text.parse() {
+        return Ok(Name::Reset(id));
     }
     let (host, seq) = match text.rsplit_once('/') {
         Some((host, seq)) => (Some(host.to_owned()), seq),
@@ -78,7 +75,7 @@ mod tests {
         assert_eq!(name("17"), number(None, 17));
         assert_eq!(name("web-1/17"), number(Some("web-1"), 17));
         assert_eq!(name("a/b/17"), number(Some("a/b"), 17));
-        assert_eq!(name("3F9DC626AF97D930"), Ok(Name::Reset("3f9dc626af97d930".to_owned())));
+        assert_eq!(name("3F9DC626AF97D930"), Ok(Name::Reset(crate::event::ResetId(0x3f9d_c626_af97_d930))));
         for bad in ["", "x", "web-1/", "/17", "-1", "3f9dc626af97d93"] {
             assert!(name(bad).is_err(), "{bad}");
         }

@@ -19,7 +19,6 @@ pub use find::{event_of_line, finding, name};
 use self::{course::Step, often::Often};
 use crate::{
     cause::Cause,
-    clock,
     event::{Event, Finding},
     hint, render,
     store::{Name, Selection, Store},
@@ -84,7 +83,7 @@ impl Story {
     pub fn of(event: Event, store: Option<&Store>) -> Result<Self> {
         let finding = event.body.finding().with_context(|| {
             let kind = event.body.name();
-            format!("event {} is of type {kind}, and only findings have a story: {}", event.seq, event.message)
+            format!("event {} is of type {kind}, and only findings have a story: {}", event.seq, event.message())
         })?;
         let why = why::of(finding.cause);
         let other_end = match store {
@@ -130,11 +129,12 @@ fn advice(finding: &Finding) -> Advice {
 
 /// The event with the same RST at the other end.
 fn other_end(store: &Store, event: &Event, finding: &Finding) -> Result<Option<Event>> {
-    let (Some(id), Some(time)) = (&finding.tcp.reset_id, clock::time_of(&event.time)) else { return Ok(None) };
+    let Some(id) = finding.tcp.reset_id else { return Ok(None) };
+    let time = event.time.unix_ns();
     let near = Selection::default().within(Some(time - APART), Some(time + APART));
     let received = |cause: Cause| matches!(cause, Cause::ResetByPeer | Cause::ConnectionRefused);
     let other = store
-        .named(&near, &Name::Reset(id.clone()), 16)?
+        .named(&near, &Name::Reset(id), 16)?
         .into_iter()
         .find(|other| other.body.finding().is_some_and(|other| received(other.cause) != received(finding.cause)));
     Ok(other)

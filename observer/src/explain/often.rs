@@ -36,7 +36,7 @@ impl Often {
         let (selection, what) = like(finding);
         let whole = store.groups(&selection, &[])?.into_iter().next();
         let minute = |time: Instant| clock::wall_text(time).get(..16).map(|text| format!("{text}Z"));
-        let end = clock::time_of(&event.time).unwrap_or(Instant::MAX).saturating_add(1);
+        let end = event.time.unix_ns().saturating_add(1);
         let within = |span: i64| store.count(&selection.within(Some(end.saturating_sub(span)), Some(end)));
         Ok(Self {
             what,
@@ -63,10 +63,10 @@ fn like(finding: &Finding) -> (Selection, String) {
             selection.fields.push((Field::Role, vec!["server".to_owned()]));
             what.push(format!("at its port {}", network.local.port));
         } else {
-            let peer = network.peer.name.as_deref().unwrap_or(&network.peer.address);
-            selection.fields.push((Field::Peer, vec![peer.to_owned()]));
+            let peer = network.peer.called();
+            selection.fields.push((Field::Peer, vec![peer.to_string()]));
             selection.fields.push((Field::Port, vec![network.peer.port.to_string()]));
-            what.push(format!("with {}", crate::message::end(peer, network.peer.port)));
+            what.push(format!("with {}", crate::message::end(&peer, network.peer.port)));
         }
     }
     (selection, what.join(" "))

@@ -30,7 +30,7 @@ fn stories_are_told_as_they_were_reviewed() {
 fn every_cause_has_a_story_also_where_nothing_else_is_known() {
     for cause in Cause::ALL {
         let mut event: Event = serde_json::from_str(FLEET.lines().next().unwrap()).unwrap();
-        event.body = Body::ResetSent(Box::new(Finding::of(*cause, crate::event::CauseSource::Kernel)));
+        event.body = Body::ResetSent(Finding::of(*cause, crate::event::CauseSource::Kernel));
         let told = Story::of(event, Some(&fleet())).unwrap().text();
         for head in ["What happened", "Why", "Who", "Which line", "What to do", "The other end", "How often"] {
             assert!(told.contains(&format!("\n{head}")), "{cause}: {told}");
@@ -61,7 +61,7 @@ fn the_like_are_counted_up_to_the_event_and_in_all() {
             finding.and_then(|finding| finding.process.as_ref()).is_some_and(|process| process.comm == "shop")
         })
         .collect();
-    let before = closes.iter().filter(|event| event.time.as_str() <= "2026-11-20T12:06:00.000000000Z");
+    let before = closes.iter().filter(|event| event.time.to_string().as_str() <= "2026-11-20T12:06:00.000000000Z");
     assert_eq!(often.day, before.count() as u64);
     assert_eq!(often.all, closes.len() as u64);
     assert!(often.hour <= often.day && often.day < often.all);

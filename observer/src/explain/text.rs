@@ -36,8 +36,8 @@ pub(super) fn of(story: &Story) -> String {
 
 fn head(text: &mut String, story: &Story, finding: &Finding) {
     let event = &story.event;
-    wrapped(text, "", &event.message);
-    let time = event.time.replace('T', " ");
+    wrapped(text, "", &event.message().to_string());
+    let time = event.time.to_string().replace('T', " ");
     let facts = [
         format!("{} {}", finding.severity, finding.cause),
         format!("{}/{}", event.host.name, event.seq),
@@ -117,7 +117,7 @@ fn who(text: &mut String, finding: &Finding) {
     let user = process.user.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
     entry(text, "user", &format!("{}{user}", process.user.id));
     if let Some(start) = &process.start_time {
-        entry(text, "started", start);
+        entry(text, "started", &start.to_string());
     }
     if !process.parents.is_empty() {
         let parents: Vec<String> =
@@ -179,7 +179,7 @@ fn other_end(text: &mut String, story: &Story, finding: &Finding) {
     section(text, "The other end");
     match (&story.other_end, &finding.counterpart) {
         (Some(other), _) => {
-            wrapped(text, "  ", &other.message);
+            wrapped(text, "  ", &other.message().to_string());
             entry(text, "event", &format!("{}/{} at {}", other.host.name, other.seq, other.time));
         }
         (None, Some(counterpart)) => entry(text, "process", &format!("{}, on this host", named(counterpart))),
@@ -187,7 +187,7 @@ fn other_end(text: &mut String, story: &Story, finding: &Finding) {
             wrapped(text, "  ", "Not known: this finding has no reset id to look for.");
         }
         (None, None) => {
-            let id = finding.tcp.reset_id.as_deref().unwrap_or_default();
+            let id = finding.tcp.reset_id.map_or_else(String::new, |id| id.to_string());
             wrapped(text, "  ", &format!("Not known here. An observer there tells of it under the reset id {id}."));
         }
     }

@@ -119,7 +119,7 @@ fn lines_come_back_as_they_were() {
     let again = crate::source::open(&[path]).unwrap();
     let sorted = |store: &Store| {
         let mut events = events(store);
-        events.sort_by_key(|event| (event.time.clone(), event.host.name.clone(), event.seq));
+        events.sort_by_key(|event| (event.time, event.host.name.clone(), event.seq));
         events
     };
     assert_eq!(sorted(&again), sorted(&store));

@@ -1,12 +1,12 @@
 //! Connections that come and go, as a sentence.
 
-use std::fmt::Write as _;
+use std::{fmt::Formatter, net::SocketAddr};
 
-use super::{Grouped, end, name, printable};
+use super::{Grouped, name, printable};
 use crate::event::{Churn, ChurnVerdict, Reuse, Role};
 
 /// `k8scache[4242] closed 200 connections to 10.1.2.3:6443 within 60 s, …`
-pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
+pub(super) fn sentence(text: &mut Formatter<'_>, churn: &Churn) -> std::fmt::Result {
     let connections = &churn.connections;
     if churn.verdict == ChurnVerdict::OnePerProcess {
         write!(text, "{} processes named ", Grouped(churn.processes.unwrap_or(0)))?;
@@ -17,7 +17,7 @@ pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
     write!(text, " closed {} connections ", Grouped(connections.closed))?;
     let peer = &churn.network.peer;
     match (churn.network.role, peer.port, &churn.network.local) {
-        (Role::Client, Some(port), _) => write!(text, "to {}", end(&peer.address, port))?,
+        (Role::Client, Some(port), _) => write!(text, "to {}", SocketAddr::new(peer.address, port))?,
         (Role::Server, _, Some(local)) => write!(text, "from {} to its port {}", peer.address, local.port)?,
         _ => write!(text, "with {}", peer.address)?,
     }
@@ -30,6 +30,6 @@ pub(super) fn sentence(text: &mut String, churn: &Churn) -> std::fmt::Result {
         ChurnVerdict::Closes | ChurnVerdict::OnePerProcess => {}
     }
     write!(text, ", each open for {} ms on average", churn.mean_lifetime_ms)?;
-    text.push_str(if churn.reuse == Some(Reuse::None) { ": none was used twice" } else { "" });
+    text.write_str(if churn.reuse == Some(Reuse::None) { ": none was used twice" } else { "" })?;
     Ok(())
 }

@@ -88,8 +88,8 @@ impl Peer {
         let process = finding.process.as_ref();
         let age_ns = finding.tcp.duration_ms.map_or(0, |milliseconds| (milliseconds * 1e6) as u64);
         Some(Self {
-            address: network.peer.address.parse().ok()?,
-            local: network.local.address.parse().ok(),
+            address: network.peer.address,
+            local: Some(network.local.address),
             process: process.and_then(|process| ProcessId::of(process.pid, process.start_ns)),
             netns: network.namespace,
             since_ns: time_ns.saturating_sub(age_ns),

@@ -65,7 +65,7 @@ fn row(event: &Event) -> [Cell; NAMES.len()] {
     let (local, peer) = ends(event);
     let (cause, place) = match event.body.finding() {
         Some(finding) => (finding.cause.name(), Cell::text(columns::place(event))),
-        None => (event.body.name(), Cell::Text(event.message.clone())),
+        None => (event.body.name(), Cell::Text(event.message().to_string())),
     };
     let unread = event.body.finding().and_then(|finding| finding.tcp.unread_bytes);
     [
@@ -84,15 +84,14 @@ fn row(event: &Event) -> [Cell; NAMES.len()] {
 fn ends(event: &Event) -> (Cell, Cell) {
     if let Body::Churn(churn) = &event.body {
         let peer = &churn.network.peer;
-        let name = peer.name.as_deref().unwrap_or(&peer.address);
-        let peer = peer.port.map_or_else(|| name.to_owned(), |port| end(name, port));
+        let name = peer.called();
+        let peer = peer.port.map_or_else(|| name.to_string(), |port| end(&name, port));
         return (Cell::Unknown, Cell::Text(peer));
     }
     match event.body.finding().and_then(|finding| finding.network.as_ref()) {
-        Some(network) => (
-            Cell::Text(end(&network.local.address, network.local.port)),
-            Cell::Text(end(network.peer.name.as_deref().unwrap_or(&network.peer.address), network.peer.port)),
-        ),
+        Some(network) => {
+            (Cell::Text(network.local.socket().to_string()), Cell::Text(end(&network.peer.called(), network.peer.port)))
+        }
         None => (Cell::Unknown, Cell::Unknown),
     }
 }

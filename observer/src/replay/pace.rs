@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{clock, event::Event};
+use crate::event::Event;
 
 /// Events that go out together at most.
 const BATCH: usize = 256;
@@ -26,7 +26,7 @@ pub(super) struct Pacer {
     events: mpsc::Receiver<Event>,
     speed: Speed,
     /// The time of the first event, and when it was handed out.
-    begin: Option<(u64, Instant)>,
+    begin: Option<(i64, Instant)>,
     held: Option<Event>,
 }
 
@@ -59,12 +59,12 @@ impl Pacer {
         Some(batch)
     }
 
-    /// When an event is due; None for at once, and for one whose time nobody can read.
+    /// When an event is due; None for at once.
     fn due(&mut self, event: &Event) -> Option<Instant> {
         let Speed::Times(times) = self.speed else { return None };
-        let time = clock::unix_ns(&event.time)?;
+        let time = event.time.unix_ns();
         let (first, begin) = *self.begin.get_or_insert_with(|| (time, Instant::now()));
-        let since = Duration::from_nanos(time.saturating_sub(first));
+        let since = Duration::from_nanos(u64::try_from(time.saturating_sub(first)).unwrap_or(0));
         begin.checked_add(Duration::try_from_secs_f64(since.as_secs_f64() / times).ok()?)
     }
 }

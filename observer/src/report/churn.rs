@@ -24,7 +24,7 @@ pub(super) fn section(store: &Store, selection: &Selection) -> Result<String> {
     store.notices("churn", selection, |event| {
         let Body::Churn(churn) = &event.body else { return Ok(()) };
         let peer = &churn.network.peer;
-        let peer = peer.name.as_deref().unwrap_or(&peer.address).to_owned();
+        let peer = peer.called().into_owned();
         let key = (event.host.name.to_string(), churn.process.comm.clone(), peer);
         if let Some((times, latest)) = pairs.get_mut(&key) {
             *times += 1;
@@ -46,7 +46,7 @@ pub(super) fn section(store: &Store, selection: &Selection) -> Result<String> {
          that makes connections again and again and hardly uses them.</p><ul>",
     );
     for ((host, ..), (times, event)) in pairs.iter().take(TOLD) {
-        write!(text, "<li>{}, on host {}", Safe(&event.message), Safe(host))?;
+        write!(text, "<li>{}, on host {}", Safe(&event.message().to_string()), Safe(host))?;
         if *times > 1 {
             write!(text, " (the latest of {} such windows)", thousands(*times))?;
         }

@@ -91,7 +91,7 @@ fn row(text: &mut String, event: &Event, finding: &Finding, incident: &Incident)
         text,
         "<tr data-cause=\"{cause}\" title=\"{}\"><td>{}</td><td><span class=\"sev {sev}\">{sev}</span></td>\
          <td><i class=\"key c{}\"></i>{cause}</td>",
-        Safe(&event.message),
+        Safe(&event.message().to_string()),
         Safe(&render::moment(event)),
         incident.colour(cause),
         sev = finding.severity.name(),
@@ -120,9 +120,9 @@ fn row(text: &mut String, event: &Event, finding: &Finding, incident: &Incident)
 
 fn against(finding: &Finding) -> String {
     let Some(network) = &finding.network else { return "unknown".to_owned() };
-    let peer = network.peer.name.as_deref().unwrap_or(&network.peer.address);
+    let peer = network.peer.called();
     match network.role {
-        Some(Role::Server) => format!("{} → own port {}", end(peer, network.peer.port), network.local.port),
-        _ => end(peer, network.peer.port),
+        Some(Role::Server) => format!("{} → own port {}", end(&peer, network.peer.port), network.local.port),
+        _ => end(&peer, network.peer.port),
     }
 }

@@ -9,7 +9,6 @@ use anyhow::Result;
 
 use super::{html::Safe, incident::Incident, words};
 use crate::{
-    clock,
     event::{Audit, Body, Filters, Stopped},
     message::{counted, thousands},
     store::{Selection, Session, Store},
@@ -162,7 +161,7 @@ impl Trust {
             sessions.iter().map(|session| (session.host.as_str(), session.begin)).collect();
         let mut limits: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         store.notices("started", &selection.within(None, selection.until), |event| {
-            let time = clock::time_of(&event.time).unwrap_or(0);
+            let time = event.time.unix_ns();
             if let Body::Started(started) = event.body
                 && begins.contains(&(&*event.host.name, time))
             {
@@ -184,7 +183,10 @@ impl Trust {
         store.notices("reloaded", selection, |event| {
             if let Body::Reloaded(reloaded) = event.body {
                 let filters = filtered(&reloaded.filters).unwrap_or_else(|| "none".to_owned());
-                let told = format!("Filters were changed at {}: {filters}", event.time.get(..16).unwrap_or_default());
+                let told = format!(
+                    "Filters were changed at {}: {filters}",
+                    event.time.to_string().get(..16).unwrap_or_default()
+                );
                 limits.entry(told).or_default().insert(event.host.name.to_string());
             }
             Ok(())

@@ -1,8 +1,9 @@
 //! What receivers of logs index of an event, beside the whole of it.
 
+use std::net::SocketAddr;
+
 use crate::{
     event::{Body, Event, Process},
-    message,
     severity::Severity,
 };
 
@@ -37,7 +38,7 @@ impl<'a> Gist<'a> {
                 cause: Some(finding.cause.name()),
                 severity: Some(finding.severity.name()),
                 process: finding.process.as_deref(),
-                peer: finding.network.as_ref().map(|network| message::end(&network.peer.address, network.peer.port)),
+                peer: finding.network.as_ref().map(|network| network.peer.socket().to_string()),
             },
             Body::Churn(churn) => {
                 let peer = &churn.network.peer;
@@ -46,7 +47,10 @@ impl<'a> Gist<'a> {
                     cause: None,
                     severity: Some(churn.severity.name()),
                     process: Some(&churn.process),
-                    peer: Some(peer.port.map_or(peer.address.clone(), |port| message::end(&peer.address, port))),
+                    peer: Some(match peer.port {
+                        Some(port) => SocketAddr::new(peer.address, port).to_string(),
+                        None => peer.address.to_string(),
+                    }),
                 }
             }
             Body::Loss(_) => Self::bare(Level::Warning),

@@ -125,7 +125,7 @@ fn message_id(body: &Body) -> &'static str {
 fn write(event: &Event, line: &[u8], entry: &mut Vec<u8>) {
     let gist = Gist::of(event);
     let mut text = |name, value: &str| field(entry, name, value.as_bytes());
-    text("MESSAGE", &event.message);
+    text("MESSAGE", &event.message().to_string());
     text("PRIORITY", &(gist.level as u8).to_string());
     text("SYSLOG_IDENTIFIER", "conn-observer");
     text("MESSAGE_ID", message_id(&event.body));

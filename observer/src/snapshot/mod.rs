@@ -13,7 +13,6 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, Write as _},
-    net::IpAddr,
     time::Duration,
 };
 
@@ -169,7 +168,7 @@ fn look(filter: &Filter, names: &mut Names) -> Result<Look> {
     let found = holders::find(&inodes(&sockets));
     blind.processes = found.unreadable;
     let (time, host, host_netns) = (clock::wall_now(), host(), netns::of_host());
-    let tell = |socket| told(socket, &found.holders, filter, (&time, &host, host_netns));
+    let tell = |socket| told(socket, &found.holders, filter, (time, &host, host_netns));
     let mut waiting: Vec<Waiting> = sockets.iter().filter_map(tell).collect();
     waiting.sort_by_key(|one| Reverse((one.tcp.last_received_ms, one.tcp.unread_bytes)));
     for (number, one) in waiting.iter_mut().enumerate() {
@@ -180,16 +179,14 @@ fn look(filter: &Filter, names: &mut Names) -> Result<Look> {
 
 /// Names the peer, where a hosts file or this host itself does.
 fn name(waiting: &mut Waiting, names: &mut Names, patience: Duration) {
-    let address = |text: &str| text.parse::<IpAddr>().ok();
-    let local = address(&waiting.network.local.address);
+    let local = Some(waiting.network.local.address);
     let netns = Some(waiting.network.namespace);
     let process = waiting.process.as_ref().and_then(|process| {
         ProcessId::of(process.pid, procfile::start_ns(format!("/proc/{}", process.pid)).unwrap_or(0))
     });
     let Some(end) = &mut waiting.network.peer else { return };
-    let Some(address) = address(&end.address) else { return };
     let now_ns = clock::boot_ns();
-    let peer = Peer { address, local, process, netns, since_ns: now_ns };
+    let peer = Peer { address: end.address, local, process, netns, since_ns: now_ns };
     if let Some((name, source)) = names.name_of(&peer, now_ns, patience) {
         end.name = Some(name);
         end.name_source = Some(source);

@@ -48,7 +48,7 @@ fn row(waiting: &Waiting) -> [String; 7] {
     let peer = match (&waiting.network.peer, &waiting.listener) {
         (Some(peer), _) => {
             let mut text = peer.name.as_deref().map_or_else(String::new, |name| format!("{} ", printable(name)));
-            text.push_str(&end(&peer.address, peer.port));
+            let _ = write!(text, "{}", peer.socket());
             if let Some(process) = &waiting.counterpart {
                 let _ = write!(text, " {}[{}]", printable(&process.comm), process.pid);
             }
@@ -70,14 +70,10 @@ fn row(waiting: &Waiting) -> [String; 7] {
         waiting.tcp.unread_bytes.to_string(),
         process,
         peer,
-        end(&waiting.network.local.address, waiting.network.local.port),
+        waiting.network.local.socket().to_string(),
         waiting.tcp.state.to_owned(),
         format!("{resets}, {}{shared}", waiting.severity),
     ]
-}
-
-fn end(address: &str, port: u16) -> String {
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 /// `340ms`, `12.3s`, `4m 10s`, `3h 12m`, `2d 4h`.
@@ -123,10 +119,10 @@ mod tests {
     };
 
     fn waiting(idle: u64, bytes: u64, comm: &str) -> Waiting {
-        let end = |address: &str, port| Endpoint { address: address.to_owned(), port, name: None, name_source: None };
+        let end = |address: &str, port| Endpoint::of(address.parse().unwrap(), port);
         Waiting {
             schema: "",
-            time: String::new(),
+            time: crate::clock::Time::of(0),
             host: Host { name: "".into() },
             severity: Severity::Harmful,
             process: Some(Holder { pid: 4242, comm: comm.to_owned(), fd: 7 }),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{holders::Holder, holding::Socket, state::State};
 use crate::{
     cause::Cause,
+    clock::Time,
     event::{AddressType, CauseSource, Endpoint, Finding, Host, Listener, Tcp},
     judge,
     severity::Severity,
@@ -39,7 +40,7 @@ pub struct Waiting {
     /// Format version, `conn-observer-snapshot/1`.
     pub schema: &'static str,
     /// When it was looked at, RFC 3339 in UTC.
-    pub time: String,
+    pub time: Time,
     /// This host.
     pub host: Host,
     /// How bad it would be to close it now.
@@ -107,7 +108,7 @@ pub(super) fn told(
     socket: &Socket,
     holders: &HashMap<u64, Vec<Holder>>,
     filter: &Filter,
-    (time, host, host_netns): (&str, &str, Option<u32>),
+    (time, host, host_netns): (Time, &str, Option<u32>),
 ) -> Option<Waiting> {
     let entry = &socket.entry;
     let listens = entry.state == State::Listen;
@@ -140,7 +141,7 @@ pub(super) fn told(
     let end = |end: SocketAddr| Endpoint::of(end.ip(), end.port());
     Some(Waiting {
         schema: SCHEMA,
-        time: time.to_owned(),
+        time,
         host: Host { name: host.into() },
         severity: judge::severity(&finding),
         process,
@@ -180,7 +181,7 @@ mod tests {
     fn tell(socket: &Socket, filter: &Filter) -> Option<Waiting> {
         let holder = |pid, comm: &str| Holder { pid, comm: comm.to_owned(), fd: 3 };
         let holders = HashMap::from([(5, vec![holder(20, "worker"), holder(10, "master")])]);
-        told(socket, &holders, filter, ("now", "here", Some(7)))
+        told(socket, &holders, filter, (Time::of(0), "here", Some(7)))
     }
 
     #[test]

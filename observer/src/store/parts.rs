@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Time;
 use crate::event::{
     Ancestor, Attribution, Cgroup, Container, Executable, Finding, Kubernetes, Listener, Process, Runtime, Systemd,
     Thread, User,
@@ -47,7 +48,7 @@ struct LastingProcess<'a> {
     comm: &'a str,
     user: &'a User,
     #[serde(skip_serializing_if = "Option::is_none")]
-    start_time: Option<&'a str>,
+    start_time: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     executable: Option<&'a Executable>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -87,7 +88,7 @@ impl<'a> Lasting<'a> {
             pid: *pid,
             comm,
             user,
-            start_time: start_time.as_deref(),
+            start_time: *start_time,
             executable: executable.as_ref(),
             command_args,
             args_truncated: *args_truncated,
@@ -119,7 +120,7 @@ struct RememberedProcess {
     comm: String,
     user: User,
     #[serde(default)]
-    start_time: Option<String>,
+    start_time: Option<Time>,
     #[serde(default)]
     executable: Option<Executable>,
     #[serde(default)]

@@ -1,8 +1,14 @@
 //! Rows into events: what was written comes out as it went in.
 
-use std::{borrow::Cow, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    sync::Arc,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
@@ -10,9 +16,8 @@ use super::{
     words::value,
 };
 use crate::{
-    clock,
+    clock::Time,
     event::{Body, Endpoint, Event, Finding, Hint, Host, Network, Stack, Tcp},
-    message,
 };
 
 /// Rows of one table that are remembered at most.
@@ -52,7 +57,7 @@ struct Actor {
 }
 
 struct Address {
-    address: String,
+    address: IpAddr,
     name: Option<Arc<str>>,
     name_source: Option<String>,
 }
@@ -105,7 +110,7 @@ impl Events {
             srtt_us: row.get(18)?,
             duration_ms: row.get(19)?,
             closed_ms_ago: row.get(20)?,
-            reset_id: row.get(21)?,
+            reset_id: row.get::<_, Option<String>>(21)?.map(|id| id.parse()).transpose().map_err(Error::msg)?,
             ..finding.tcp
         };
         if let Some(detail) = row.get::<_, Option<String>>(22)? {
@@ -115,15 +120,15 @@ impl Events {
             finding.listener = rest.listener;
         }
         let body = match kind.event.as_str() {
-            "reset_sent" => Body::ResetSent(Box::new(finding)),
-            "reset_received" => Body::ResetReceived(Box::new(finding)),
-            _ => Body::Close(Box::new(finding)),
+            "reset_sent" => Body::ResetSent(finding),
+            "reset_received" => Body::ResetReceived(finding),
+            _ => Body::Close(finding),
         };
         Ok(Event {
             schema: session.schema.clone(),
             seq: row.get(2)?,
-            time: clock::wall_text(row.get(0)?),
-            message: message::of(&body),
+            time: Time::of(row.get(0)?),
+            message: None,
             host: Host { name: session.host.clone() },
             body,
         })
@@ -171,13 +176,13 @@ impl Events {
     fn end(&mut self, connection: &Connection, id: i64, port: u16) -> Result<Endpoint> {
         let address = remembered(&mut self.addresses, id, || {
             let mut find = connection.prepare_cached("SELECT address, name, name_source FROM address WHERE id = ?")?;
-            let address = find.query_row(params![id], |row| {
-                Ok(Address { address: row.get(0)?, name: row.get(1)?, name_source: row.get(2)? })
-            });
-            address.with_context(|| format!("address {id} is missing"))
+            let row = find.query_row(params![id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)));
+            let (address, name, name_source) = row.with_context(|| format!("address {id} is missing"))?;
+            let address = address.parse().with_context(|| format!("address {id} of the store cannot be read"))?;
+            Ok(Address { address, name, name_source })
         })?;
         Ok(Endpoint {
-            address: address.address.clone(),
+            address: address.address,
             port,
             name: address.name.clone(),
             name_source: address.name_source.as_deref().and_then(value),
@@ -201,10 +206,10 @@ fn kind(row: &Row<'_>) -> Result<Kind> {
     };
     let text = |index: usize| row.get::<_, Option<String>>(index);
     let mut finding = Finding::of(
-        cause.parse().map_err(anyhow::Error::msg)?,
+        cause.parse().map_err(Error::msg)?,
         text(2)?.as_deref().and_then(value).context("a kind without the source of its cause")?,
     );
-    finding.severity = text(3)?.unwrap_or_default().parse().map_err(anyhow::Error::msg)?;
+    finding.severity = text(3)?.unwrap_or_default().parse().map_err(Error::msg)?;
     finding.hint =
         text(12)?.zip(text(13)?).map(|(advice, reference)| Hint { advice: advice.into(), reference: reference.into() });
     finding.tcp = Tcp {
@@ -215,7 +220,7 @@ fn kind(row: &Row<'_>) -> Result<Kind> {
         disagreement: row.get(11)?,
         ..Tcp::default()
     };
-    let nowhere = || Endpoint { address: String::new(), port: 0, name: None, name_source: None };
+    let nowhere = || Endpoint::of(Ipv4Addr::UNSPECIFIED.into(), 0);
     let network = text(4)?.as_deref().and_then(value).map(|kind| Network {
         kind,
         transport: "tcp".into(),

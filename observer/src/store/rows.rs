@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hash, Hasher, RandomState},
+    net::IpAddr,
 };
 
 use rusqlite::{Connection, Result, ToSql, params};
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     cause::Cause,
+    clock::Time,
     event::{AddressType, Attribution, CauseSource, Hint, NameSource, Role},
     render,
     severity::Severity,
@@ -222,7 +224,7 @@ impl Row for Program<'_> {
 pub(super) struct Process<'a> {
     pub(super) program: i64,
     pub(super) pid: u32,
-    pub(super) start_time: Option<&'a str>,
+    pub(super) start_time: Option<Time>,
     pub(super) detail: Lasting<'a>,
 }
 
@@ -233,7 +235,7 @@ impl Row for Process<'_> {
     const TOUCH: Option<&'static str> = Some("UPDATE process SET seen = max(seen, ?2) WHERE id = ?1");
 
     fn values<R>(&self, take: impl FnOnce(&[&dyn ToSql]) -> R) -> R {
-        take(params![self.program, self.pid, self.start_time, json(&self.detail)])
+        take(params![self.program, self.pid, self.start_time.map(|time| time.to_string()), json(&self.detail)])
     }
 }
 
@@ -260,7 +262,7 @@ impl Row for Actor<'_> {
 /// A row of `address`.
 #[derive(Hash)]
 pub(super) struct Address<'a> {
-    pub(super) address: &'a str,
+    pub(super) address: IpAddr,
     pub(super) name: Option<&'a str>,
     pub(super) name_source: Option<NameSource>,
 }
@@ -271,7 +273,7 @@ impl Row for Address<'_> {
     const TOUCH: Option<&'static str> = Some("UPDATE address SET seen = max(seen, ?2) WHERE id = ?1");
 
     fn values<R>(&self, take: impl FnOnce(&[&dyn ToSql]) -> R) -> R {
-        take(params![self.address, self.name, words(self.name_source.as_ref())])
+        take(params![self.address.to_string(), self.name, words(self.name_source.as_ref())])
     }
 }
 

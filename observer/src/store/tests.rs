@@ -51,9 +51,7 @@ fn full(seq: u64, time: &str) -> Value {
 
 /// The event of a value, with the sentence that it has.
 fn event(value: Value) -> Event {
-    let mut event: Event = serde_json::from_value(value).unwrap();
-    event.message = crate::message::of(&event.body);
-    event
+    Event { message: None, ..serde_json::from_value(value).unwrap() }
 }
 
 /// A close by a process, so many seconds after an hour.
@@ -95,11 +93,11 @@ fn what_was_written_is_read_again() {
     let mut events = fleet();
     for event in &mut events {
         if event.body.finding().is_some() {
-            event.message = crate::message::of(&event.body);
+            event.message = None;
         }
     }
     let mut found = all(&Store::holding(&events), &everything());
-    let order = |event: &Event| (event.time.clone(), event.host.name.clone(), event.seq);
+    let order = |event: &Event| (event.time, event.host.name.clone(), event.seq);
     events.sort_by_key(order);
     found.sort_by_key(order);
     assert_eq!(found, events);
@@ -153,7 +151,7 @@ fn groups_are_counted_alike_from_minutes_and_from_single_events() {
             groups.into_iter().map(|group| (group.values, group.events, group.unread_bytes)).collect::<Vec<_>>()
         };
         let expected = events.iter().filter(|event| {
-            let time = clock::time_of(&event.time).unwrap();
+            let time = event.time.unix_ns();
             since.is_none_or(|since| time >= since) && until.is_none_or(|until| time < until)
         });
         assert_eq!(store.count(&tallied).unwrap(), expected.count() as u64, "{since:?} {until:?}");
@@ -250,7 +248,7 @@ fn old_events_go_with_what_only_they_meant() {
     let mut recorder =
         Recorder::open(&folder.join("events.db"), Limits { max_size: None, max_age: Some(hour) }).unwrap();
     let ago = |hours: f64| {
-        let now = clock::wall_ns() as i64;
+        let now = clock::present();
         (now - (hours * hour as f64) as i64 - 1_700_000_000_000_000_000) as f64 / 1e9
     };
     let old: Vec<Event> = (0..10).map(|seq| close(seq, ago(5.0), &format!("old{seq}"), "close_unread", 1)).collect();

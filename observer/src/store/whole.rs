@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::params;
 
 use super::{Condition, Field, Group, Instant, Selection, Store, count, sums};
-use crate::event::{Event, Stack};
+use crate::event::{Event, ResetId, Stack};
 
 /// Every block of the index of reset ids: `schema/2.sql`. Where a file has no such index yet, all events are gone through.
 const BLOCKS: &str = "event.id / 16384 IN (WITH RECURSIVE block (number) AS (SELECT min(id) / 16384 FROM event \
@@ -54,7 +54,7 @@ pub enum Name {
         seq: u64,
     },
     /// `tcp.reset_id`.
-    Reset(String),
+    Reset(ResetId),
 }
 
 /// The condition on findings that are called so.
@@ -69,7 +69,7 @@ fn called(selection: &Selection, name: &Name) -> Condition {
         }
         Name::Reset(id) => {
             condition.and(BLOCKS);
-            condition.value("event.reset_id = ?", id.clone());
+            condition.value("event.reset_id = ?", id.to_string());
         }
     }
     condition
@@ -189,7 +189,7 @@ mod tests {
 
     fn names() -> [Name; 3] {
         let host = Some("web-1".to_owned());
-        let reset = Name::Reset("b000000000000001".to_owned());
+        let reset = Name::Reset(ResetId(0xb000_0000_0000_0001));
         [Name::Number { host: None, seq: 1 }, Name::Number { host, seq: 1 }, reset]
     }
 

@@ -9,10 +9,7 @@ use super::{
     parts::{self, Rest},
     rows::{Actor, Address, Kind, Numbers, PlainKind, Process, Program, Stack},
 };
-use crate::{
-    clock,
-    event::{self, Body, Endpoint, Event, Finding, Role},
-};
+use crate::event::{self, Body, Endpoint, Event, Finding, Role};
 
 /// Nanoseconds of a minute.
 const MINUTE: i64 = 60_000_000_000;
@@ -130,7 +127,7 @@ impl Rows {
     }
 
     fn event(&mut self, connection: &Connection, event: &Event) -> Result<()> {
-        let time = clock::time_of(&event.time).unwrap_or(0);
+        let time = event.time.unix_ns();
         let session = self.session(connection, event, time)?;
         if let Some(finding) = event.body.finding() {
             return self.finding(connection, event, finding, session, time);
@@ -234,6 +231,7 @@ impl Rows {
             Some(Role::Server) => network.local.port,
             _ => network.peer.port,
         });
+        let reset_id = tcp.reset_id.map(|id| id.to_string());
         let rest = Rest::of(finding);
         let detail = if rest.is_empty() { None } else { Some(text(&mut self.text, &rest)) };
         connection
@@ -266,7 +264,7 @@ impl Rows {
                 tcp.srtt_us,
                 tcp.duration_ms,
                 tcp.closed_ms_ago,
-                tcp.reset_id,
+                reset_id,
                 detail,
             ])?;
         let key = Key {
@@ -304,7 +302,7 @@ impl Rows {
         };
         let program = self.programs.of(connection, &program, time)?;
         let detail = parts::Lasting::of(process, place);
-        let row = Process { program, pid: process.pid, start_time: process.start_time.as_deref(), detail };
+        let row = Process { program, pid: process.pid, start_time: process.start_time, detail };
         let id = self.processes.of(connection, &row, time)?;
         let actor = Actor {
             process: id,
@@ -318,7 +316,7 @@ impl Rows {
     }
 
     fn address(&mut self, connection: &Connection, end: &Endpoint, time: i64) -> Result<i64> {
-        let row = Address { address: &end.address, name: end.name.as_deref(), name_source: end.name_source };
+        let row = Address { address: end.address, name: end.name.as_deref(), name_source: end.name_source };
         self.addresses.of(connection, &row, time)
     }
 }

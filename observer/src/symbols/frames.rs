@@ -13,9 +13,8 @@ use super::{
 };
 use crate::event::Frame;
 
-/// What is known of a stack.
+/// How much is known of a stack, whose frames are told beside it.
 pub(super) struct Answer {
-    pub(super) frames: Vec<Arc<Frame>>,
     /// Looking things up would tell no more.
     pub(super) complete: bool,
     /// The process should be looked at again, by and by.
@@ -37,31 +36,36 @@ pub(super) fn in_kernel(index: usize, address: u64) -> u64 {
     if index == 0 { address } else { before(address) }
 }
 
-/// The frames of a stack in a process.
-pub(super) fn user(cache: &mut Cache, identity: &Identity, request: &Request<'_>, now: Instant) -> Answer {
+/// Adds the frames of a stack in a process.
+pub(super) fn user(
+    cache: &mut Cache,
+    identity: &Identity,
+    request: &Request<'_>,
+    now: Instant,
+    frames: &mut Vec<Arc<Frame>>,
+) -> Answer {
     cache.touch(identity);
     let process = cache.process(identity);
     let stale = process.is_some_and(|process| process.is_stale(now));
     let version = process.map(|process| process.version);
     let callers = process.map(|process| leaf::callers(cache, process, request.addresses, request.top, now));
     let callers = callers.unwrap_or_default();
-    let mut frames = Vec::with_capacity(request.addresses.len() + callers.found.len());
     let mut complete = callers.wanted.is_none();
     let mut file = None;
     let (innermost, others) = request.addresses.split_at(request.addresses.len().min(1));
     for address in [innermost, &callers.found, others].into_iter().flatten() {
         let key = version.map(|version| (version, *address, false));
-        if key.is_some_and(|key| cache.recall(key, &mut frames, &mut file)) {
+        if key.is_some_and(|key| cache.recall(key, frames, &mut file)) {
             continue;
         }
         let first = frames.len();
-        let known = add(cache, identity, request, *address, now, &mut frames);
+        let known = add(cache, identity, request, *address, now, frames);
         complete &= !matches!(known, Known::Partly);
         if let (Some(key), Known::Lasting(file)) = (key, known) {
             cache.keep(key, &frames[first..], file);
         }
     }
-    Answer { frames, complete, stale }
+    Answer { complete, stale }
 }
 
 /// Adds the frames of an address.
@@ -127,12 +131,12 @@ fn frame(call: &Call) -> Frame {
     Frame { symbol: call.name.clone(), file: call.file.clone(), line: call.line, ..Frame::default() }
 }
 
-/// The frames of a stack in the kernel.
-pub(super) fn kernel(cache: &mut Cache, addresses: &[u64]) -> Answer {
-    let mut answer = Answer { frames: Vec::with_capacity(addresses.len()), complete: true, stale: false };
+/// Adds the frames of a stack in the kernel.
+pub(super) fn kernel(cache: &mut Cache, addresses: &[u64], frames: &mut Vec<Arc<Frame>>) -> Answer {
+    let mut answer = Answer { complete: true, stale: false };
     for (index, address) in addresses.iter().enumerate() {
         let key = (cache.kernel_version(), *address, index == 0);
-        if cache.recall(key, &mut answer.frames, &mut None) {
+        if cache.recall(key, frames, &mut None) {
             continue;
         }
         let found = cache.kernel(in_kernel(index, *address));
@@ -151,7 +155,7 @@ pub(super) fn kernel(cache: &mut Cache, addresses: &[u64]) -> Answer {
             cache.keep(key, std::slice::from_ref(&frame), None);
         }
         answer.complete &= known;
-        answer.frames.push(frame);
+        frames.push(frame);
     }
     answer
 }

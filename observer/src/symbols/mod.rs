@@ -78,31 +78,31 @@ impl Symbolizer {
 
     /// The frames of a stack in a process: with symbols if they are known, or become known before the deadline.
     /// Otherwise with module and offset where those are known; the symbols are looked up for later stacks.
-    pub fn user(&self, request: &Request<'_>, deadline: Instant) -> Vec<Arc<Frame>> {
+    pub fn user(&self, request: &Request<'_>, deadline: Instant, frames: &mut Vec<Arc<Frame>>) {
         let identity = Identity::of(request);
-        let answer = |state: &mut State| frames::user(&mut state.cache, &identity, request, Instant::now());
+        let answer = |state: &mut State, frames: &mut Vec<Arc<Frame>>| {
+            frames::user(&mut state.cache, &identity, request, Instant::now(), frames)
+        };
         let job = |addresses: &[u64]| {
             let number = self.numbers.hash_one((&identity, addresses));
             let executable = request.executable.cloned();
             let (addresses, top) = (addresses.to_vec(), request.top.to_vec());
             Job { number, task: Task::User(Wanted { identity: identity.clone(), executable, addresses, top }) }
         };
-        let (frames, stale) = self.ask(answer, || job(request.addresses), deadline);
-        if stale {
+        if self.ask(answer, || job(request.addresses), deadline, frames) {
             // A mere look, that nobody waits for.
             self.shared.queue(&mut self.shared.state(), job(&[]));
         }
-        frames
     }
 
     /// The frames of a stack in the kernel; addresses only where the kernel hides its symbols.
-    pub fn kernel(&self, addresses: &[u64], deadline: Instant) -> Vec<Arc<Frame>> {
+    pub fn kernel(&self, addresses: &[u64], deadline: Instant, frames: &mut Vec<Arc<Frame>>) {
         let job = || {
             let places = addresses.iter().enumerate();
             let wanted: Vec<u64> = places.map(|(index, address)| in_kernel(index, *address)).collect();
             Job { number: self.numbers.hash_one(&wanted), task: Task::Kernel(wanted) }
         };
-        self.ask(|state| frames::kernel(&mut state.cache, addresses), job, deadline).0
+        self.ask(|state, frames| frames::kernel(&mut state.cache, addresses, frames), job, deadline, frames);
     }
 
     /// Reads the kernel's symbols, and waits for that as long as it takes.
@@ -125,25 +125,27 @@ impl Symbolizer {
         Stats { evicted: state.cache.evicted, memory, files, processes, ..state.stats }
     }
 
-    /// What is known, or becomes known before the deadline; and whether the process should be looked at again.
+    /// Adds what is known, or becomes known before the deadline. Whether the process should be looked at again.
     fn ask(
         &self,
-        answer: impl Fn(&mut State) -> Answer,
+        answer: impl Fn(&mut State, &mut Vec<Arc<Frame>>) -> Answer,
         job: impl FnOnce() -> Job,
         deadline: Instant,
-    ) -> (Vec<Arc<Frame>>, bool) {
+        frames: &mut Vec<Arc<Frame>>,
+    ) -> bool {
+        let begin = frames.len();
         let mut state = self.shared.state();
-        let known = answer(&mut state);
+        let known = answer(&mut state, frames);
         if known.complete {
             state.stats.hits += 1;
-            return (known.frames, known.stale);
+            return known.stale;
         }
         state.stats.misses += 1;
         let job = job();
         let number = job.number;
         if !self.shared.queue(&mut state, job) {
             state.stats.shed += 1;
-            return (known.frames, false);
+            return false;
         }
         let start = Instant::now();
         let end = deadline.min(start + state.patience.left(start));
@@ -156,7 +158,9 @@ impl Symbolizer {
             state = self.shared.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.patience.spend(start.elapsed());
-        (answer(&mut state).frames, false)
+        frames.truncate(begin);
+        answer(&mut state, frames);
+        false
     }
 }
 

@@ -73,7 +73,7 @@ fn is_of(finding: &Finding, row: &Row) -> bool {
 fn lines(event: &Event, finding: &Finding) -> Vec<Line> {
     let mut lines = vec![
         Line::Head(format!("{}Z  {}, {}", printable(&moment(event)), finding.severity, finding.cause)),
-        Line::Sentence(printable(&event.message)),
+        Line::Sentence(printable(&event.message().to_string())),
     ];
     if let Some(hint) = &finding.hint {
         lines.push(Line::Advice(printable(&format!("{} ({})", hint.advice, hint.reference))));

@@ -6,7 +6,6 @@ use super::figures::SECOND;
 use crate::{
     clock,
     event::Event,
-    message,
     store::{Instant, Recorder, Store},
 };
 
@@ -78,9 +77,7 @@ fn event(seq: u64, act: Act<'_>) -> Event {
         value["stack"] = stack();
         value["hint"] = json!({"advice": "Read the body to its end, then close it.", "reference": "net/http, Body"});
     }
-    let mut event: Event = serde_json::from_value(value).unwrap();
-    event.message = message::of(&event.body);
-    event
+    Event { message: None, ..serde_json::from_value(value).unwrap() }
 }
 
 fn stack() -> Value {

@@ -2,6 +2,7 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
+    clock,
     event::{Body, Event, Host, Loss},
     fixture::Folder,
     options::{Compress, Size, Time},
@@ -23,7 +24,7 @@ fn contents(folder: &Folder) -> Vec<String> {
 fn event(seq: u64) -> Event {
     let body = Body::Loss(Loss { place: "sink".to_owned(), sink: None, lost: seq, causes: vec![], total_lost: seq });
     let host = Host { name: "h".into() };
-    Event { schema: "s".into(), seq, time: "t".to_owned(), message: String::new(), host, body }
+    Event { schema: "s".into(), seq, time: clock::Time::of(0), message: None, host, body }
 }
 
 fn delivery(seqs: std::ops::Range<u64>) -> Delivery {

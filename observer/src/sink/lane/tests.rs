@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::*;
 use crate::{
+    clock::Time,
     event::{Body, Event, Host, Loss},
     options::Sinks,
     sink::Undelivered,
@@ -11,8 +12,8 @@ fn delivery(seqs: std::ops::Range<u64>) -> Arc<Delivery> {
     let event = |seq| Event {
         schema: "s".into(),
         seq,
-        time: "t".to_owned(),
-        message: String::new(),
+        time: Time::of(0),
+        message: None,
         host: Host { name: "h".into() },
         body: Body::Loss(Loss { place: "ring".to_owned(), sink: None, lost: 1, causes: vec![], total_lost: 1 }),
     };

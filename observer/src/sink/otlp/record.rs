@@ -7,7 +7,6 @@ use opentelemetry_proto::tonic::{
 
 use super::attributes;
 use crate::{
-    clock,
     event::{Body, Event},
     severity::Severity,
 };
@@ -16,11 +15,11 @@ use crate::{
 pub(super) fn of(event: &Event, observed_ns: u64) -> LogRecord {
     let (severity, text) = severity(&event.body);
     LogRecord {
-        time_unix_nano: clock::unix_ns(&event.time).unwrap_or(observed_ns),
+        time_unix_nano: u64::try_from(event.time.unix_ns()).unwrap_or(0),
         observed_time_unix_nano: observed_ns,
         severity_number: severity as i32,
         severity_text: text.to_owned(),
-        body: Some(AnyValue { value: Some(Value::StringValue(event.message.clone())) }),
+        body: Some(AnyValue { value: Some(Value::StringValue(event.message().to_string())) }),
         attributes: attributes::of(event),
         event_name: format!("conn_observer.{}", event.body.name()),
         ..LogRecord::default()

@@ -41,7 +41,7 @@ impl Requests {
 
     /// A request with the first of some events, at least one, and how many those are.
     pub(super) fn next(&self, events: &[Event]) -> (ExportLogsServiceRequest, usize) {
-        let observed = clock::wall_ns();
+        let observed = u64::try_from(clock::present()).unwrap_or(0);
         let mut records: Vec<LogRecord> = Vec::with_capacity(events.len().min(self.batch));
         let mut bytes = 0;
         for event in events.iter().take(self.batch) {
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_request_has_no_more_bytes_than_receivers_take() {
         let mut events: Vec<_> = (0..4).map(event).collect();
-        events[2].message = "x".repeat(9_000);
+        events[2].message = Some("x".repeat(9_000).into());
         let requests = Requests { bytes: 4_000, ..Requests::of(&toml::from_str("").unwrap()) };
         assert_eq!(counts(&requests, &events), [2, 1, 1], "what is larger than all goes alone");
     }

@@ -25,8 +25,8 @@ pub(super) fn event(seq: u64) -> Event {
     Event {
         schema: "conn-observer/1".into(),
         seq,
-        time: "2026-11-24T08:46:25.029397244Z".to_owned(),
-        message: format!("lost {seq}"),
+        time: "2026-11-24T08:46:25.029397244Z".parse().unwrap(),
+        message: Some(format!("lost {seq}").into()),
         host: Host { name: "vm".into() },
         body: Body::Loss(Loss { place: "ring".to_owned(), sink: None, lost: seq, causes: vec![], total_lost: seq }),
     }
@@ -38,7 +38,7 @@ fn close() -> Event {
         executable: Some(Executable { path: "/usr/bin/undrained".to_owned(), deleted: None }),
         command_args: ["undrained", "--fast"].map(str::to_owned).into(),
         parents: vec![Ancestor { pid: 7, comm: "sh".to_owned() }],
-        start_time: Some("2026-11-24T08:46:24.436456419Z".to_owned()),
+        start_time: Some("2026-11-24T08:46:24.436456419Z".parse().unwrap()),
         ..Process::of(42, 43, Attribution::Current)
     };
     let network = serde_json::json!({
@@ -60,7 +60,7 @@ fn close() -> Event {
     };
     finding.tcp.unread_bytes = Some(4_022);
     finding.tcp.duration_ms = Some(1.5);
-    Event { message: "so it was".to_owned(), body: Body::Close(Box::new(finding)), ..event(3) }
+    Event { message: Some("so it was".into()), body: Body::Close(finding), ..event(3) }
 }
 
 fn attributes(record: &LogRecord) -> BTreeMap<&str, Value> {

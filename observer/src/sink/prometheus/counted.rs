@@ -1,5 +1,7 @@
 //! Counts of events. Labels that others choose, names of processes and peers, are bounded; all other ones are ours.
 
+use std::borrow::Cow;
+
 use ::prometheus::{IntCounterVec, Registry};
 use anyhow::{Context as _, Result};
 
@@ -11,7 +13,7 @@ use super::{
 use crate::{
     audit,
     cause::Cause,
-    event::{Audit, Body, Event, Finding},
+    event::{Audit, Body, Endpoint, Event, Finding},
     severity::Severity,
 };
 
@@ -96,8 +98,8 @@ impl Counted {
         let process = finding.process.as_ref().map_or("", |process| process.comm.as_str());
         add(&self.of_processes, &[self.processes.label(process), cause], 1);
         let peer = finding.network.as_ref().map(|network| &network.peer);
-        let peer = peer.map_or("", |peer| peer.name.as_deref().unwrap_or(&peer.address));
-        add(&self.of_peers, &[self.peers.label(peer), cause], 1);
+        let peer = peer.map_or(Cow::Borrowed(""), Endpoint::called);
+        add(&self.of_peers, &[self.peers.label(&peer), cause], 1);
     }
 
     fn audit(&mut self, audit: &Audit) {

@@ -7,7 +7,7 @@ use syslog_fmt::{
 };
 
 use super::super::gist::{Gist, Level};
-use crate::{event::Event, options};
+use crate::{clock::Time, event::Event, options};
 
 /// Id of the structured data. The number is the one of examples (RFC 5612): there is none of this project.
 const STRUCTURE: &str = "conn-observer@32473";
@@ -51,7 +51,7 @@ impl Messages {
             app_name: Some("conn-observer"),
             proc_id: Some(&self.process_id),
         };
-        let time = microseconds(&event.time);
+        let time = microseconds(event.time);
         // Writing to memory cannot fail.
         let _ = header.into_formatter().write_with_data(
             message,
@@ -74,11 +74,10 @@ fn severity(level: Level) -> Severity {
 }
 
 /// RFC 5424 §6.2.3: six digits at most.
-fn microseconds(time: &str) -> String {
-    match time.trim_end_matches('Z').split_once('.') {
-        Some((seconds, fraction)) => format!("{seconds}.{}Z", fraction.get(..6).unwrap_or(fraction)),
-        None => time.to_owned(),
-    }
+fn microseconds(time: Time) -> String {
+    let text = time.to_string();
+    // Of nine digits, the last of which is before the `Z`.
+    text.get(..text.len() - 4).map_or_else(String::new, |start| format!("{start}Z"))
 }
 
 /// §6.2.4: visible ASCII, at most 255 characters; a host may be named anything.

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::*;
 use crate::symbols::{
-    area::Area, cache::Told, image::Image, kallsyms::Symbol, maps::Mapping, perf::PerfMap, process::Process, site::Site,
+    area::Area, cache, image::Image, kallsyms::Symbol, maps::Mapping, perf::PerfMap, process::Process, site::Site,
 };
 
 const BEGIN: u64 = 0x1000;
@@ -31,15 +31,22 @@ fn cache(process: Process) -> (Cache, Identity) {
     (cache, identity)
 }
 
-fn ask(cache: &mut Cache, identity: &Identity) -> Answer {
-    let answer = user(cache, identity, &REQUEST, Instant::now());
-    assert_eq!(answer.frames.len(), REQUEST.addresses.len());
-    answer
+/// Frames, and whether they are all that there is to know.
+struct Told {
+    frames: Vec<Arc<Frame>>,
+    complete: bool,
+}
+
+fn ask(cache: &mut Cache, identity: &Identity) -> Told {
+    let mut frames = Vec::new();
+    let Answer { complete, .. } = user(cache, identity, &REQUEST, Instant::now(), &mut frames);
+    assert_eq!(frames.len(), REQUEST.addresses.len());
+    Told { frames, complete }
 }
 
 /// What is told of the first frame: symbol, file, module and offset.
-fn told(answer: &Answer) -> [&str; 4] {
-    let Frame { symbol, file, module, offset, .. } = &*answer.frames[0];
+fn told(told: &Told) -> [&str; 4] {
+    let Frame { symbol, file, module, offset, .. } = &*told.frames[0];
     [symbol, file, module, offset].map(|text| text.as_deref().unwrap_or_default())
 }
 
@@ -56,7 +63,7 @@ fn a_symbol_that_became_known_takes_the_place_of_module_and_offset_and_lasts() {
     let (key, image) = own_file();
     let found = |depth, file: Option<&str>| {
         let call = Call { name: Some("f".into()), file: file.map(str::to_owned), line: Some(3), into: Some(0x34) };
-        vec![(before(ADDRESS) - BEGIN, Told { depth, calls: [call].into(), site: Site::default() })]
+        vec![(before(ADDRESS) - BEGIN, cache::Told { depth, calls: [call].into(), site: Site::default() })]
     };
     let bare = ["", "", "libx.so", "0x235"];
     let unopened = ask(&mut cache, &identity);
@@ -105,12 +112,14 @@ fn code_that_was_made_anew_has_its_new_name() {
 fn frames_of_the_kernel_are_told_as_it_was_read_last() {
     let mut cache = Cache::new(1 << 20);
     let addresses = [ADDRESS, ADDRESS];
-    assert!(!kernel(&mut cache, &addresses).complete);
+    assert!(!kernel(&mut cache, &addresses, &mut Vec::new()).complete);
     for name in ["tcp_close", "module_close"] {
         let symbol = |start| Some(Symbol { name: name.to_owned(), module: None, start });
         cache.learn_kernel(vec![(ADDRESS, symbol(ADDRESS)), (before(ADDRESS), symbol(BEGIN))]);
         for _ in 0..2 {
-            let answer = kernel(&mut cache, &addresses);
+            let mut frames = Vec::new();
+            let Answer { complete, .. } = kernel(&mut cache, &addresses, &mut frames);
+            let answer = Told { frames, complete };
             let offsets = answer.frames.iter().map(|frame| frame.offset.as_deref().unwrap());
             assert_eq!((told(&answer)[0], answer.complete), (name, true));
             assert_eq!(offsets.collect::<Vec<_>>(), ["0x0", "0x235"], "the innermost one was called nothing");
@@ -127,7 +136,8 @@ fn frames_keep_to_their_part_of_the_memory() {
     cache.process_mut(&identity).unwrap().settle(before(ADDRESS), Home::Nowhere);
     let before = cache.held();
     for address in BEGIN + 1..BEGIN + 0x1000 {
-        assert!(user(&mut cache, &identity, &Request { addresses: &[address], ..REQUEST }, Instant::now()).complete);
+        let request = Request { addresses: &[address], ..REQUEST };
+        assert!(user(&mut cache, &identity, &request, Instant::now(), &mut Vec::new()).complete);
         assert!(cache.held() - before <= MEMORY / 8, "{}", cache.held() - before);
     }
     assert!(cache.held() > before);

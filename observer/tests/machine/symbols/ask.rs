@@ -22,12 +22,19 @@ pub(crate) fn budget() -> Instant {
     Instant::now() + Duration::from_millis(5)
 }
 
+/// The frames of a stack in a process, as far as they are known by then.
+pub(crate) fn user(symbolizer: &Symbolizer, request: &Request<'_>, deadline: Instant) -> Vec<Arc<Frame>> {
+    let mut frames = Vec::new();
+    symbolizer.user(request, deadline, &mut frames);
+    frames
+}
+
 /// The frames, as soon as nothing is looked up for them any more.
 pub(crate) fn settled(symbolizer: &Symbolizer, request: &Request<'_>) -> Vec<Arc<Frame>> {
     let start = Instant::now();
     loop {
         let before = symbolizer.stats().hits;
-        let frames = symbolizer.user(request, budget());
+        let frames = user(symbolizer, request, budget());
         if symbolizer.stats().hits > before {
             return frames;
         }

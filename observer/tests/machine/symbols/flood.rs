@@ -8,6 +8,7 @@ use conn_observer::{
 };
 
 use super::{
+    ask::user,
     native::compile,
     program::{Scratch, Told},
     suite::tests,
@@ -42,7 +43,7 @@ fn few_processes_are_answered_at_once_however_often_they_come() {
     let start = Instant::now();
     for _ in 0..ROUNDS {
         for program in &programs {
-            let frames = symbolizer.user(&program.request(), Instant::now() + Duration::from_millis(5));
+            let frames = user(&symbolizer, &program.request(), Instant::now() + Duration::from_millis(5));
             assert!(frames.len() >= program.addresses.len());
         }
     }
@@ -68,7 +69,7 @@ fn unknown_stacks_and_processes_without_end_take_bounded_memory_and_time() {
         let request = Request { start_ns, addresses: &addresses, ..program.request() };
         // Those who do not wait at all fill the queue, however fast the machine is.
         let budget = Duration::from_millis(if number < STACKS / 2 { 5 } else { 0 });
-        let frames = symbolizer.user(&request, Instant::now() + budget);
+        let frames = user(&symbolizer, &request, Instant::now() + budget);
         assert!(frames.len() >= addresses.len());
         assert_eq!(frames.iter().filter(|frame| frame.address.is_some()).count(), addresses.len());
     }

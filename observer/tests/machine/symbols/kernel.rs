@@ -19,7 +19,8 @@ fn functions_of_the_kernel_are_named() {
     let addresses = [start + 4, start + 1, 0x1000];
     let first = Instant::now();
     let frames = loop {
-        let frames = symbolizer.kernel(&addresses, budget());
+        let mut frames = Vec::new();
+        symbolizer.kernel(&addresses, budget(), &mut frames);
         if frames[0].symbol.is_some() {
             break frames;
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    ask::{symbolizer, told},
+    ask::{symbolizer, told, user},
     native::{C, FLAGS, FRAMES},
     program::{Scratch, Told},
     suite::tests,
@@ -53,7 +53,7 @@ fn the_first_answer_comes_in_time_and_later_ones_have_symbols() {
     let start = Instant::now();
     let ask = |program: &Told| {
         let asked = Instant::now();
-        let frames = symbolizer.user(&program.request(), asked + Duration::from_millis(5));
+        let frames = user(&symbolizer, &program.request(), asked + Duration::from_millis(5));
         (frames, asked.elapsed())
     };
     let (frames, first) = ask(&program);

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use ::prometheus::TextEncoder;
 
 use super::*;
-use crate::event::{AddressType, Attribution, CauseSource, Endpoint, Host, Network, Process};
+use crate::{
+    clock::Time,
+    event::{AddressType, Attribution, CauseSource, Host, Network, Process},
+};
 
 fn finding(comm: &str, peer: &Endpoint) -> Finding {
     let mut process = Process::of(1, 1, Attribution::Current);
@@ -27,11 +30,11 @@ fn finding(comm: &str, peer: &Endpoint) -> Finding {
 
 fn event(body: Body) -> Event {
     let host = Host { name: "".into() };
-    Event { schema: "".into(), seq: 0, time: String::new(), message: String::new(), host, body }
+    Event { schema: "".into(), seq: 0, time: Time::of(0), message: None, host, body }
 }
 
 fn close(comm: &str, peer: &Endpoint) -> Event {
-    event(Body::Close(Box::new(finding(comm, peer))))
+    event(Body::Close(finding(comm, peer)))
 }
 
 fn peer(number: u32) -> Endpoint {
@@ -75,7 +78,7 @@ fn ten_thousand_names_make_as_many_series_as_are_allowed_and_one_more() {
 fn what_nobody_knows_has_no_label_and_takes_no_place() {
     let mut counted = Counted::new(1).unwrap();
     let nobody = Finding::of(Cause::NoSocket, CauseSource::Kernel);
-    counted.count(&event(Body::ResetSent(Box::new(nobody))));
+    counted.count(&event(Body::ResetSent(nobody)));
     counted.count(&close("known", &peer(1)));
     assert_eq!(
         samples(&counted, &metric::PROCESS_FINDINGS, "process"),
