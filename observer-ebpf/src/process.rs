@@ -17,7 +17,7 @@ use crate::{
     count,
     frozen::{offset, setting},
     maps::PROCESSES,
-    read::{Direct, Probe, Reader},
+    read::{Reader, by_helper},
     sock::Pointer,
     task,
 };
@@ -62,7 +62,7 @@ const BLANK: Life = Life {
 /// A process is forked; threads share theirs.
 #[inline(always)]
 pub(crate) fn on_fork(parent: *const c_void, child: *const c_void) {
-    if setting!(probe_read) != 0 { forked::<Probe>(parent, child) } else { forked::<Direct>(parent, child) }
+    by_helper!(forked(parent, child))
 }
 
 #[inline(always)]
@@ -82,18 +82,14 @@ fn forked<R: Reader>(parent: *const c_void, child: *const c_void) {
 #[inline(always)]
 pub(crate) fn on_free(task: *const c_void) {
     if task::is_leader(task) {
-        tell(&if setting!(probe_read) != 0 {
-            begin::<Probe>(Step::END, task)
-        } else {
-            begin::<Direct>(Step::END, task)
-        });
+        tell(&by_helper!(begin(Step::END, task)));
     }
 }
 
 /// The running task has executed a program; its new memory holds the arguments.
 #[inline(always)]
 pub(crate) fn on_exec(task: *const c_void, program: *const c_void) {
-    if setting!(probe_read) != 0 { executed::<Probe>(task, program) } else { executed::<Direct>(task, program) }
+    by_helper!(executed(task, program))
 }
 
 #[inline(always)]

@@ -53,6 +53,20 @@ pub(crate) trait Reader {
     fn key(sk: *const c_void) -> u64;
 }
 
+/// Calls a function with the helper as its reader where lockdown lets it, or else with plain loads: newer verifiers search
+/// all types by name for each pointer that is loaded plainly through one of a tracepoint.
+macro_rules! by_helper {
+    ($function:ident($($argument:expr),*)) => {
+        if $crate::frozen::setting!(probe_read) != 0 {
+            $function::<$crate::read::Probe>($($argument),*)
+        } else {
+            $function::<$crate::read::Direct>($($argument),*)
+        }
+    };
+}
+
+pub(crate) use by_helper;
+
 /// Plain loads through BTF-typed pointers, as fentry and tp_btf programs may make; the verifier checks type and
 /// bounds. Works under lockdown=confidentiality too.
 pub(crate) struct Direct;

@@ -10,7 +10,7 @@ use crate::{
     churn,
     frozen::{self, offset, setting},
     notes, owners,
-    read::{Direct, Probe, Reader},
+    read::{Direct, Reader, by_helper},
     report,
     scratch::{self, Run, story},
     segment,
@@ -231,11 +231,7 @@ fn answer(record: &mut Record, sk: *const c_void, skb: *const c_void) -> Option<
         return Some(Prediction { cause: Cause::BAD_SEGMENT, by_current: false, begins: true });
     }
     if matches!(state, tcp_state::TIME_WAIT | tcp_state::NEW_SYN_RECV) {
-        return Some(if setting!(probe_read) != 0 {
-            to_minisocket::<Probe>(record, sk, skb)
-        } else {
-            to_minisocket::<Direct>(record, sk, skb)
-        });
+        return Some(by_helper!(to_minisocket(record, sk, skb)));
     }
     let sock = Sock::<Direct>::new(sk)?;
     report::describe(record, &sock, notes::get(sock.key()).as_deref());
@@ -272,7 +268,7 @@ pub(crate) fn to_minisocket<R: Reader>(record: &mut Record, sk: *const c_void, s
 /// [`without_socket`] from the tracepoint: by the helper, where lockdown lets it, as in [`crate::process`].
 #[inline(always)]
 fn to_nobody(record: &mut Record, skb: *const c_void) -> Prediction {
-    if setting!(probe_read) != 0 { without_socket::<Probe>(record, skb) } else { without_socket::<Direct>(record, skb) }
+    by_helper!(without_socket(record, skb))
 }
 
 /// A RST that answers a segment for which there is no connection.

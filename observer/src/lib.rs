@@ -12,6 +12,7 @@
 
 pub mod diagnose;
 pub mod memory;
+pub mod panics;
 pub mod recent;
 pub mod room;
 pub mod procfile;
@@ -20,6 +21,7 @@ pub mod cgroup;
 pub mod seed;
 pub mod cause;
 pub mod severity;
+pub mod clock;
 pub mod event;
 #[cfg(test)]
 pub mod fixture;
@@ -31,7 +33,6 @@ pub mod symbols;
 pub mod options;
 pub mod kernel;
 pub mod audit;
-pub mod clock;
 pub mod names;
 pub mod message;
 pub mod judge;

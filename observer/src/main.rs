@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use conn_observer::{
     cli::{Cli, Task},
     diagnose::diagnose,
-    doctor, event, memory, observe,
+    doctor, event, memory, observe, panics,
 };
 
 /// Most of what is allocated here is freed by another thread.
@@ -53,6 +53,7 @@ mod allocator {
 const CANNOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
+    panics::abort();
     memory::released_by(allocator::release);
     match Cli::from_arguments().and_then(Cli::task).and_then(perform) {
         Ok(code) => ExitCode::from(code),

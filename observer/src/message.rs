@@ -1,9 +1,11 @@
 //! An event as one plain sentence.
 
 mod churn;
+mod line;
 
 use std::fmt::{Display, Formatter, Write as _};
 
+pub use self::line::Message;
 use crate::{
     cause::Cause,
     event::{Attribution, Audit, AuditedCounter, Body, Finding, Loss, Process, Relation, Role, Stopped},

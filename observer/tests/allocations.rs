@@ -93,6 +93,8 @@ fn check(bytes: &[u8]) {
         assert_eq!(delivery.events().len(), events);
         (decoding, completing, rendering)
     };
+    // What events share is rendered once.
+    of_batch(1);
     let few = of_batch(FEW);
     let many = of_batch(MANY);
     assert_eq!(few, many, "so many events more, and not one allocation");

@@ -10,6 +10,7 @@ use super::{
     place::{Cgroup, Container, Kubernetes, Systemd},
     process::Process,
     reset_id::ResetId,
+    shared,
     stack::{Hint, Stack},
 };
 use crate::{cause::Cause, severity::Severity};
@@ -24,14 +25,14 @@ pub struct Finding {
     /// How bad it is; the rules are in docs/causes.md.
     pub severity: Severity,
     /// The process whose story it is: it made the act, or holds the connection; absent when nobody knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared::process")]
     pub process: Option<Arc<Process>>,
     /// Another process that held the connection, when one acted on it that did not: `ss -K`, a kernel thread that
     /// closes what a process has left.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared::process")]
     pub owner: Option<Arc<Process>>,
     /// The peer's process, when it is on this host.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared::process")]
     pub counterpart: Option<Arc<Process>>,
     /// Its control group.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,8 @@ use std::{borrow::Cow, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shared;
+
 /// Frames of a stack, the innermost first: stacks share them, and events share stacks.
 pub type Frames = Arc<[Arc<Frame>]>;
 
@@ -12,10 +14,10 @@ pub type Frames = Arc<[Arc<Frame>]>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Stack {
     /// In the process.
-    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "shared::frames", default)]
     pub user: Frames,
     /// In the kernel.
-    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "shared::frames", default)]
     pub kernel: Frames,
 }
 

@@ -22,7 +22,7 @@ use super::{
     runs::{Figures, ProgramRuns},
     standin::StandIn,
 };
-use crate::{diagnose::diagnose, options::Options, plan::Plan};
+use crate::{options::Options, plan::Plan};
 
 /// Tracepoints of every plan, as program and tracepoint, in the order of attaching: `tcp_destroy_sock` comes last, and
 /// goes first, since it takes data that nobody was seen to reset for data left behind after the peer's RST.
@@ -120,8 +120,8 @@ impl Hooks {
     ) -> Result<Self, Refused> {
         let hooks = wanted(plan, targets);
         let refused = |hook: &Hook, error: ProgramError| {
-            if let (true, ProgramError::LoadError { verifier_log, .. }) = (options.kernel_log, &error) {
-                diagnose(format_args!("{}: verifier log\n{verifier_log}", hook.name));
+            if options.kernel_log {
+                refusal::show_log(&hook.name, &error);
             }
             Refused { plan, hook: hook.name.clone(), error: refusal::of_program(&error) }
         };
@@ -145,8 +145,8 @@ impl Hooks {
         };
         let probe::Refusal { error, log } = asked.err()?;
         let hook = wanted(plan, targets).swap_remove(0).name;
-        if options.kernel_log && !log.is_empty() {
-            diagnose(format_args!("{hook}: verifier log\n{log}"));
+        if options.kernel_log {
+            refusal::show_log_text(&hook, &log);
         }
         Some(Refused { plan, hook, error: refusal::with_verdict(&error, &log) })
     }

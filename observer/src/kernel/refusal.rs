@@ -5,7 +5,7 @@ use std::{fs, io};
 use anyhow::{Result, bail};
 use aya::programs::ProgramError;
 
-use crate::procfile;
+use crate::{diagnose::diagnose, procfile};
 
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
@@ -114,6 +114,20 @@ pub(crate) fn of_program(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { verifier_log, .. } => with_verdict(error, &verifier_log.to_string()),
         _ => errno_text(error),
+    }
+}
+
+/// Shows a verifier's whole log, for `--kernel-log`.
+pub(crate) fn show_log(hook: &str, error: &ProgramError) {
+    if let ProgramError::LoadError { verifier_log, .. } = error {
+        show_log_text(hook, &verifier_log.to_string());
+    }
+}
+
+/// The same, of a log that is there as text.
+pub(crate) fn show_log_text(hook: &str, log: &str) {
+    if !log.is_empty() {
+        diagnose(format_args!("{hook}: verifier log\n{log}"));
     }
 }
 

@@ -10,7 +10,7 @@ use aya::{
 };
 
 use super::refusal;
-use crate::{diagnose::diagnose, plan::Coverage};
+use crate::plan::Coverage;
 
 /// Programs as name and hook, in the order of attaching: a socket is noted before its answers are looked for.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -43,8 +43,8 @@ pub(super) fn attach(ebpf: &mut Ebpf, show_log: bool) -> Result<Tap, Coverage> {
     let root = find_root().map_err(|error| blind(&format!("{error:#}")))?;
     for (program, hook) in PROGRAMS {
         if let Err(error) = attach_one(ebpf, program, &root.tree) {
-            if let (true, ProgramError::LoadError { verifier_log, .. }) = (show_log, &error) {
-                diagnose(format_args!("{hook}: verifier log\n{verifier_log}"));
+            if show_log {
+                refusal::show_log(hook, &error);
             }
             let _ = detach(ebpf); // They see nothing that is told without the others.
             return Err(blind(&format!("{hook}: {}", refusal::of_program(&error))));

@@ -211,7 +211,7 @@ mod tests {
         let waiting = tell(&holding(&[entry])[0], &Filter::default()).unwrap();
         let line = serde_json::to_value(&waiting).unwrap();
         let expected = serde_json::json!({
-            "schema": "conn-observer-snapshot/1", "time": "now", "host": {"name": "here"}, "severity": "benign",
+            "schema": "conn-observer-snapshot/1", "time": "1970-01-01T00:00:00.000000000Z", "host": {"name": "here"}, "severity": "benign",
             "process": {"pid": 20, "comm": "worker", "fd": 3}, "descriptors": 2,
             "network": {
                 "type": "ipv4", "transport": "tcp", "local": {"address": "10.0.0.1", "port": 80},

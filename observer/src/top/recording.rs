@@ -72,8 +72,9 @@ impl Recording {
         let running = Arc::new(Running { child: Mutex::new(child), folder });
         let (also, tell) = (Arc::downgrade(&running), panic::take_hook());
         panic::set_hook(Box::new(move |panicked| {
-            tell(panicked);
+            // First: the process may end by what is called next.
             also.upgrade().iter().for_each(|running| running.end());
+            tell(panicked);
         }));
         Self(running)
     }

@@ -44,7 +44,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "check")]
     manifest: bool,
     /// The cargo profile of the program: `quick` is for checks, not for anybody's use.
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "dist")]
     profile: String,
     /// Package this static program instead of building one.
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]

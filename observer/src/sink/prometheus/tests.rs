@@ -178,7 +178,7 @@ fn two_sinks_of_one_name_are_refused() {
 /// A verdict on process `a`.
 fn churn() -> Delivery {
     let event = serde_json::json!({
-        "schema": "", "seq": 0, "time": "", "message": "", "host": {"name": ""},
+        "schema": "", "seq": 0, "time": "1970-01-01T00:00:00Z", "message": "", "host": {"name": ""},
         "type": "churn", "verdict": "closes", "severity": "benign",
         "process": {"pid": 1, "tid": 1, "comm": "a", "thread": {"name": "a"}, "user": {"id": 0}, "attribution": "current"},
         "network": {"type": "ipv4", "transport": "tcp", "role": "client", "peer": {"address": "10.0.0.1"}},

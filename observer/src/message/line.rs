@@ -7,8 +7,11 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Body, Event, Host};
-use crate::{clock::Time, message::Sentence};
+use super::Sentence;
+use crate::{
+    clock::Time,
+    event::{Body, Event, Host},
+};
 
 /// The fields of an event, in their order.
 #[derive(Serialize)]
@@ -79,7 +82,10 @@ impl<'de> Deserialize<'de> for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cause::Cause, event::CauseSource, event::Finding};
+    use crate::{
+        cause::Cause,
+        event::{CauseSource, Finding},
+    };
 
     #[test]
     fn a_sentence_is_made_when_it_is_asked_for_and_another_one_is_kept() {
