@@ -64,12 +64,12 @@ pub struct Event {
 }
 
 /// The kinds of events.
-#[expect(clippy::large_enum_variant, reason = "most are findings, and a box for each would be allocated and freed")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Body {
     /// First line: the hooks are attached, and everything after it is seen.
     Started(Box<Started>),
+    // Findings are in no box: most events are findings, and each box would be asked for and given back.
     /// A flagged close: unread data, a RST, or both (with `--all-closes` orderly ones too).
     Close(Finding),
     /// A RST that this host sent outside a close.
