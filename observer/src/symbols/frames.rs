@@ -7,6 +7,7 @@ use super::{
     call::Call,
     image::Depth,
     leaf,
+    made::NOBODYS,
     open::FileKey,
     process::{Home, Identity, before, in_file},
     request::Request,
@@ -79,13 +80,20 @@ fn add(
 ) -> Known {
     let now_or_partly = |now| if now { Known::Now } else { Known::Partly };
     let wanted = before(address);
-    let plain = Frame { address: Some(hex(address)), ..Frame::default() };
+    let plain = || Frame { address: Some(hex(address)), ..Frame::default() };
     let process = cache.process(identity);
     let Some((process, place)) = process.and_then(|process| Some((process, process.at(wanted)?))) else {
         let own = (request.text_start..request.text_end).contains(&wanted);
+        let known = now_or_partly(process.is_some_and(|process| !process.may_have_grown(now)));
         let module = request.executable.filter(|_| own).and_then(|program| file_name(&program.path));
-        frames.push(Frame { module, ..plain }.into());
-        return now_or_partly(process.is_some_and(|process| !process.may_have_grown(now)));
+        if module.is_some() {
+            frames.push(Frame { module, ..plain() }.into());
+        } else if !cache.recall((NOBODYS, address, false), frames, &mut None) {
+            let frame = Arc::new(plain());
+            cache.keep((NOBODYS, address, false), std::slice::from_ref(&frame), None);
+            frames.push(frame);
+        }
+        return known;
     };
     if place.mapping.is_made_at_run_time() {
         let function = process.jit.find(wanted);
@@ -94,12 +102,15 @@ fn add(
             None => now_or_partly(!process.may_have_names(now)),
         };
         let (symbol, offset) = function.map(|(name, start)| (name.to_owned(), hex(address - start))).unzip();
-        frames.push(Frame { symbol, offset, ..plain }.into());
+        frames.push(Frame { symbol, offset, ..plain() }.into());
         return known;
     }
     let offset = in_file(place, wanted);
-    let plain =
-        Frame { module: Some(place.mapping.module().to_owned()), offset: Some(hex(in_file(place, address))), ..plain };
+    let plain = Frame {
+        module: Some(place.mapping.module().to_owned()),
+        offset: Some(hex(in_file(place, address))),
+        ..plain()
+    };
     let (known, calls) = match place.home {
         Home::File(key) => match cache.calls(key, offset) {
             Some((Depth::Whole, calls)) => (Known::Lasting(Some(key)), Some(calls)),

@@ -1,5 +1,5 @@
-//! Frames that were made once, for all events that show them: of addresses of which nothing more will be known. Bounded
-//! in bytes; what was not used of late goes first.
+//! Frames that were made once, for all events that show them: of addresses of which nothing more will be known, and of those of
+//! which nothing is. Bounded in bytes; what was not used of late goes first.
 
 use std::sync::Arc;
 
@@ -8,6 +8,10 @@ use crate::{event::Frame, recent::Recent};
 
 /// Whose addresses, and as of when: what is learnt anew of a process, or of the kernel, begins another version.
 pub(super) type Version = u64;
+
+/// Of addresses that lie in nothing that is known: all that is told of them is themselves, whosever they are. Stacks often end with
+/// one, where a function keeps no frame pointer.
+pub(super) const NOBODYS: Version = Version::MAX;
 
 /// An address, and whether it is the innermost of its stack.
 type Key = (Version, u64, bool);

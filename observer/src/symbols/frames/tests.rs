@@ -142,3 +142,20 @@ fn frames_keep_to_their_part_of_the_memory() {
     }
     assert!(cache.held() > before);
 }
+
+#[test]
+fn what_lies_in_nothing_that_is_known_is_made_once_until_it_lies_in_something() {
+    let (mut cache, identity) = cache(mapped("/lib/libx.so", 7));
+    let request = Request { addresses: &[BEGIN + 0x5000], ..REQUEST };
+    let ask = |cache: &mut Cache| {
+        let mut frames = Vec::new();
+        user(cache, &identity, &request, Instant::now(), &mut frames);
+        frames.swap_remove(0)
+    };
+    let first = ask(&mut cache);
+    assert_eq!(*first, Frame { address: Some("0x6000".to_owned()), ..Frame::default() });
+    assert!(Arc::ptr_eq(&first, &ask(&mut cache)));
+    let mapping = Mapping { start: BEGIN, end: BEGIN + 0x9000, offset: 0, inode: 8, path: "/lib/liby.so".into() };
+    cache.learn(&identity, Process::new(vec![mapping], Some(Instant::now())));
+    assert_eq!(ask(&mut cache).module.as_deref(), Some("liby.so"));
+}
