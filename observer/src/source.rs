@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_with_a_time_an_address_or_an_id_that_is_none_is_wrong_and_the_error_has_it() {
+        let finding = FLEET.lines().find(|line| line.contains("reset_id")).unwrap();
+        parse(finding.as_bytes()).unwrap();
+        for (path, what) in [("/time", "time"), ("/network/peer/address", "address"), ("/tcp/reset_id", "id")] {
+            let mut line: serde_json::Value = serde_json::from_str(finding).unwrap();
+            *line.pointer_mut(path).unwrap() = "soon".into();
+            let told = parse(line.to_string().as_bytes()).unwrap_err();
+            assert!(told.contains(&format!("cannot read the {what} \"soon\"")), "{told}");
+        }
+    }
+
+    #[test]
     fn events_of_older_and_newer_programs_of_this_major_version_are_read() {
         let mut read = Vec::new();
         let folder = Folder::new("v1");

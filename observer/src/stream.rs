@@ -142,6 +142,7 @@ impl<'a> Stream<'a> {
             Ok(decoded) if self.is_wanted(&decoded.event) => self.batch.told.push(decoded),
             Ok(_) => self.batch.words.truncate(words),
             Err(error) => {
+                self.batch.words.truncate(words);
                 self.malformed += 1;
                 diagnose(format_args!("a record from the kernel could not be decoded ({error}); please report it"));
             }
@@ -369,5 +370,19 @@ fn filters(set: &FilterSet) -> Filters {
         severity: set.severity,
         min_unread: set.min_unread,
         all_closes: set.all_closes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_is_taken_leaves_room_for_another_of_its_size() {
+        let mut batch = Batch { words: vec![7; 100], lives: vec![vec![1]], ..Batch::default() };
+        let taken = batch.take();
+        assert_eq!((taken.words.len(), taken.lives.len()), (100, 1));
+        assert_eq!((batch.words.len(), batch.lives.len()), (0, 0));
+        assert!(batch.words.capacity() >= 100);
     }
 }

@@ -51,7 +51,7 @@ const MANY: usize = 512;
 
 /// Most allocations to complete a batch and to render it, however many events it has: what holds the events, their lines,
 /// and the ends of those.
-const OF_A_BATCH: u64 = 6;
+const OF_A_BATCH: u64 = 4;
 
 /// Allocations of this thread for a call, and what it gave.
 fn count<T>(call: impl FnOnce() -> T) -> (u64, T) {

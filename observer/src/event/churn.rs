@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    network::{AddressType, NameSource, Role, called},
+    network::{AddressType, NameSource, Role, address, called},
     place::{Cgroup, Container, Kubernetes, Systemd},
     process::Process,
     stack::Hint,
@@ -152,6 +152,7 @@ pub struct ServedPort {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChurnPeer {
     /// IP address; an IPv4-mapped IPv6 address is shown as IPv4.
+    #[serde(deserialize_with = "address")]
     pub address: IpAddr,
     /// Port of a server; absent for a client, which has many.
     #[serde(skip_serializing_if = "Option::is_none")]

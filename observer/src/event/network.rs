@@ -7,7 +7,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +56,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     /// IP address; an IPv4-mapped IPv6 address is shown as IPv4.
+    #[serde(deserialize_with = "address")]
     pub address: IpAddr,
     /// Port.
     pub port: u16,
@@ -85,6 +86,12 @@ impl Endpoint {
     pub fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
+}
+
+/// Reads an address, and says which one is none.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(format_args!("cannot read the address {text:?}")))
 }
 
 /// A name, or else an address.

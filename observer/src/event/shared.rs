@@ -1,4 +1,5 @@
-//! The JSON of what many events share: made once, then copied. In a flood it is four fifths of every line.
+//! The JSON of what many events share: made once, then copied. In a flood it is most of every line. What is copied is compact,
+//! also where the rest is not.
 
 use std::{cell::RefCell, sync::Arc, thread::LocalKey};
 
@@ -8,8 +9,11 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Frames, Process};
 use crate::recent::Recent;
 
-/// Processes and stacks whose JSON is kept by each thread that renders, of about a kilobyte each.
-const MOST: usize = 512;
+/// Bytes that each thread that renders keeps of processes, and as many of stacks. What they are of takes about as much.
+const MOST: usize = 1 << 20;
+
+/// Bytes of an entry besides its text.
+const ENTRY: usize = 128;
 
 /// Texts, by the place in memory of what they are of. That is kept, too, so that no other can take its place, and nobody
 /// changes it.
@@ -49,7 +53,8 @@ fn shared<T: Serialize + ?Sized, S: Serializer>(
         }
         let text = to_raw_value(&**value).map_err(S::Error::custom)?;
         let written = text.serialize(serializer);
-        texts.insert(place, (Arc::clone(value), text));
+        let weight = ENTRY + text.get().len();
+        texts.insert_weighing(place, (Arc::clone(value), text), weight);
         written
     })
 }
@@ -80,7 +85,7 @@ mod tests {
         let mut shared = Arc::new(lone);
         for _ in 0..2 {
             assert_eq!(told(Arc::clone(&shared)), expected);
-            assert_eq!(kept(), 1);
+            assert!((ENTRY..2 * ENTRY + expected.len()).contains(&kept()));
         }
         Arc::make_mut(&mut shared).tid = 44;
         assert_eq!(told(Arc::clone(&shared)), expected.replace("43", "44"), "another one by now");
@@ -90,12 +95,12 @@ mod tests {
     #[test]
     fn stacks_are_kept_as_well_and_not_without_end() {
         let stack = |number: u32| {
-            let frame = Frame { symbol: Some(format!("f{number}")), ..Frame::default() };
+            let frame = Frame { symbol: Some(format!("{number:01000}")), ..Frame::default() };
             Stack { user: [Arc::new(frame)].into(), kernel: Frames::default() }
         };
-        for number in 0..3 * MOST as u32 {
+        for number in 0..3 * MOST as u32 / 1_000 {
             let stack = stack(number);
-            let expected = format!(r#"{{"user":[{{"symbol":"f{number}"}}]}}"#);
+            let expected = format!(r#"{{"user":[{{"symbol":"{number:01000}"}}]}}"#);
             for stack in [stack.clone(), stack] {
                 assert_eq!(serde_json::to_string(&stack).unwrap(), expected);
             }

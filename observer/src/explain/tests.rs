@@ -61,7 +61,7 @@ fn the_like_are_counted_up_to_the_event_and_in_all() {
             finding.and_then(|finding| finding.process.as_ref()).is_some_and(|process| process.comm == "shop")
         })
         .collect();
-    let before = closes.iter().filter(|event| event.time.to_string().as_str() <= "2026-11-20T12:06:00.000000000Z");
+    let before = closes.iter().filter(|event| event.time <= "2026-11-20T12:06:00Z".parse().unwrap());
     assert_eq!(often.day, before.count() as u64);
     assert_eq!(often.all, closes.len() as u64);
     assert!(often.hour <= often.day && often.day < often.all);

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Time;
-use crate::event::{
-    Ancestor, Attribution, Cgroup, Container, Executable, Finding, Kubernetes, Listener, Process, Runtime, Systemd,
-    Thread, User,
+use crate::{
+    clock::Time,
+    event::{
+        Ancestor, Attribution, Cgroup, Container, Executable, Finding, Kubernetes, Listener, Process, Runtime, Systemd,
+        Thread, User,
+    },
 };
 
 /// Where a process runs.

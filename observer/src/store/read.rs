@@ -110,7 +110,7 @@ impl Events {
             srtt_us: row.get(18)?,
             duration_ms: row.get(19)?,
             closed_ms_ago: row.get(20)?,
-            reset_id: row.get::<_, Option<String>>(21)?.map(|id| id.parse()).transpose().map_err(Error::msg)?,
+            reset_id: row.get::<_, Option<String>>(21)?.and_then(|id| id.parse().ok()),
             ..finding.tcp
         };
         if let Some(detail) = row.get::<_, Option<String>>(22)? {

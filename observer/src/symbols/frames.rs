@@ -86,7 +86,8 @@ fn add(
         let own = (request.text_start..request.text_end).contains(&wanted);
         let known = now_or_partly(process.is_some_and(|process| !process.may_have_grown(now)));
         let module = request.executable.filter(|_| own).and_then(|program| file_name(&program.path));
-        if module.is_some() {
+        // While the process is not known, it may lie in something after all.
+        if module.is_some() || matches!(known, Known::Partly) {
             frames.push(Frame { module, ..plain() }.into());
         } else if !cache.recall((NOBODYS, address, false), frames, &mut None) {
             let frame = Arc::new(plain());

@@ -72,7 +72,7 @@ impl Recording {
         let running = Arc::new(Running { child: Mutex::new(child), folder });
         let (also, tell) = (Arc::downgrade(&running), panic::take_hook());
         panic::set_hook(Box::new(move |panicked| {
-            // First: the process may end by what is called next.
+            // First, though it may take its time: the process ends by what is called next.
             also.upgrade().iter().for_each(|running| running.end());
             tell(panicked);
         }));

@@ -75,6 +75,7 @@ fn qemu(kernel: &Kernel, dir: &Path, memory_mib: u32) -> Result<Command> {
     command.arg("-append").arg(format!(
         // panic=-1 with -no-reboot: a panic ends QEMU at once. tsc…: the guest's own calibration now and then fails
         // on a busy host, and then it hangs or its clock runs wrong. notests: saves 0.3 to 0.7 s of self-tests.
+        // The last two: a tenth of the time, for what is no matter of ours.
         "console=ttyS0 quiet panic=-1 tsc=reliable tsc_early_khz={} cryptomgr.notests mitigations=off init_on_alloc=0",
         tsc::khz()
     ));

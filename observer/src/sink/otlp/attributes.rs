@@ -37,14 +37,18 @@ const CONVENTIONS: [(&str, &str); 21] = [
     ("process.user.name", "process.user.name"),
 ];
 
-/// Fields that the record, its resource or another attribute tells.
-const ELSEWHERE: [&str; 5] = ["host", "message", "stack", "time", "type"];
+/// Fields that the record, its resource or another attribute tells; and so do stacks.
+const ELSEWHERE: [&str; 4] = ["host", "message", "time", "type"];
 
 /// All attributes of an event.
 pub(super) fn of(event: &Event) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(64);
+    let mut told = event.clone();
+    if let Some(finding) = told.body.finding_mut() {
+        finding.stack = None;
+    }
     // A type with string keys serialises, into an object.
-    if let Ok(Json::Object(fields)) = serde_json::to_value(event) {
+    if let Ok(Json::Object(fields)) = serde_json::to_value(told) {
         for (name, value) in fields {
             if !ELSEWHERE.contains(&name.as_str()) {
                 flatten(name, value, &mut attributes);
