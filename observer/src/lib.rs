@@ -21,6 +21,7 @@ pub mod cgroup;
 pub mod seed;
 pub mod cause;
 pub mod severity;
+pub mod text;
 pub mod clock;
 pub mod event;
 #[cfg(test)]

@@ -129,9 +129,7 @@ impl Completer {
         churn.network.host_namespace =
             self.host_netns.and_then(|host| churn.network.namespace.map(|inode| inode == host));
         let now = clock::boot_ns();
-        if let Some(peer) = peer_of(churn, now)
-            && let Some((name, source)) = self.names.name_of(&peer, now, NAME_PATIENCE)
-        {
+        if let Some((name, source)) = self.names.name_of(&peer_of(churn, now), now, NAME_PATIENCE) {
             churn.network.peer.name = Some(name);
             churn.network.peer.name_source = Some(source);
         }
@@ -165,12 +163,12 @@ impl Completer {
 }
 
 /// The peer of many connections, the last of which began just now.
-fn peer_of(churn: &Churn, now: u64) -> Option<Peer> {
-    Some(Peer {
+fn peer_of(churn: &Churn, now: u64) -> Peer {
+    Peer {
         address: churn.network.peer.address,
         local: None,
         process: ProcessId::of(churn.process.pid, churn.process.start_ns),
         netns: churn.network.namespace,
         since_ns: now,
-    })
+    }
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text;
 
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,8 +92,7 @@ impl Endpoint {
 
 /// Reads an address, and says which one is none.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
-    let text = Cow::<str>::deserialize(deserializer)?;
-    text.parse().map_err(|_| D::Error::custom(format_args!("cannot read the address {text:?}")))
+    text::read(deserializer, |text| text.parse().map_err(|_| format!("cannot read the address {text:?}")))
 }
 
 /// A name, or else an address.

@@ -1,13 +1,11 @@
 //! What the two ends of one RST have in common.
 
 use std::{
-    borrow::Cow,
     fmt::{Display, Formatter},
     str::FromStr,
 };
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use crate::text::as_text;
 
 /// A number for a RST; as text 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,31 +32,7 @@ impl FromStr for ResetId {
     }
 }
 
-impl Serialize for ResetId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResetId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-impl JsonSchema for ResetId {
-    fn schema_name() -> Cow<'static, str> {
-        "ResetId".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })
-    }
-}
+as_text!(ResetId, { "type": "string", "pattern": "^[0-9a-f]{16}$" });
 
 #[cfg(test)]
 mod tests {

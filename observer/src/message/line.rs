@@ -59,7 +59,7 @@ impl Display for Message<'_> {
 }
 
 thread_local! {
-    /// A sentence, while it is serialised: in one piece that takes a third of the time that its dozens of pieces do.
+    /// A sentence, while it is serialised: it is escaped in one piece, not in the dozens that it is made of.
     static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 

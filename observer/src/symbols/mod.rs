@@ -76,7 +76,7 @@ impl Symbolizer {
         Ok(symbolizer)
     }
 
-    /// The frames of a stack in a process: with symbols if they are known, or become known before the deadline.
+    /// Adds the frames of a stack in a process: with symbols if they are known, or become known before the deadline.
     /// Otherwise with module and offset where those are known; the symbols are looked up for later stacks.
     pub fn user(&self, request: &Request<'_>, deadline: Instant, frames: &mut Vec<Arc<Frame>>) {
         let identity = Identity::of(request);
@@ -95,7 +95,7 @@ impl Symbolizer {
         }
     }
 
-    /// The frames of a stack in the kernel; addresses only where the kernel hides its symbols.
+    /// Adds the frames of a stack in the kernel; addresses only where the kernel hides its symbols.
     pub fn kernel(&self, addresses: &[u64], deadline: Instant, frames: &mut Vec<Arc<Frame>>) {
         let job = || {
             let places = addresses.iter().enumerate();

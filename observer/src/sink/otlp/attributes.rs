@@ -37,12 +37,13 @@ const CONVENTIONS: [(&str, &str); 21] = [
     ("process.user.name", "process.user.name"),
 ];
 
-/// Fields that the record, its resource or another attribute tells; and so do stacks.
+/// Fields that the record, its resource or another attribute tells.
 const ELSEWHERE: [&str; 4] = ["host", "message", "time", "type"];
 
 /// All attributes of an event.
 pub(super) fn of(event: &Event) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(64);
+    // Without the stack, which is told below in another form.
     let mut told = event.clone();
     if let Some(finding) = told.body.finding_mut() {
         finding.stack = None;
