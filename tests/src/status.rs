@@ -38,7 +38,21 @@ pub fn processor_time(pid: u32) -> Duration {
 
 /// Bytes of memory that a process has in use, `VmRSS`.
 pub fn resident(pid: u32) -> u64 {
+    bytes(pid, "VmRSS")
+}
+
+/// Most bytes of memory that a process has had in use since the last call, or since it began, `VmHWM`: also what it had for a
+/// moment only.
+pub fn peak(pid: u32) -> u64 {
+    let most = bytes(pid, "VmHWM");
+    // `proc_pid_clear_refs(5)`: the mark falls to what is in use now.
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5").unwrap_or_else(|error| panic!("{path}: {error}"));
+    most
+}
+
+fn bytes(pid: u32, name: &str) -> u64 {
     let status = of_process(pid);
-    let kibibytes = status["VmRSS"].trim_end_matches(" kB").parse::<u64>();
+    let kibibytes = status[name].trim_end_matches(" kB").parse::<u64>();
     kibibytes.unwrap_or_else(|_| panic!("no size: {status:?}")) << 10
 }

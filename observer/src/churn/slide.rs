@@ -1,7 +1,7 @@
 //! The window slides, by half of its length at a time, so that no boundary hides what happens on both sides of it. A
 //! connection counts in one verdict at most, and whoever was told is not told again before a whole window is over.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use observer_ebpf::{Churn as Count, Pair};
 
@@ -46,11 +46,12 @@ impl Slide {
         };
         let told = std::mem::take(&mut self.told);
         let rests = |(pair, count): &(Pair, Count)| told.include(pair, count, before.since_ns);
-        let (resting, awake): (Vec<_>, Vec<_>) = half.counts.iter().copied().partition(rests);
+        let awake = half.counts.iter().filter(|one| !rests(one));
         let window = Window { length: before.length + half.length, since_ns: before.since_ns, clock };
         let uncounted = before.uncounted + half.uncounted;
         let mut found = find(&joined(before.counts, awake), &window);
         if last {
+            let resting: Vec<_> = half.counts.iter().filter(|one| rests(one)).copied().collect();
             found.extend(find(&resting, &Window { length: half.length, since_ns: half.since_ns, clock }));
         }
         self.told = found.iter().map(|(subject, _)| subject.clone()).collect();
@@ -60,10 +61,16 @@ impl Slide {
     }
 }
 
-fn joined(before: Vec<(Pair, Count)>, now: Vec<(Pair, Count)>) -> Vec<(Pair, Count)> {
-    let mut joined = HashMap::with_capacity(before.len() + now.len());
-    for (pair, count) in before.into_iter().chain(now) {
-        joined.entry(Key::of(&pair)).and_modify(|(_, sum)| verdict::add(sum, &count)).or_insert((pair, count));
+fn joined<'a>(mut before: Vec<(Pair, Count)>, now: impl Iterator<Item = &'a (Pair, Count)>) -> Vec<(Pair, Count)> {
+    // In place: there may be thousands, and a table of them would be several times as large.
+    let key = |(pair, _): &(Pair, Count)| Key::of(pair);
+    before.sort_unstable_by_key(key);
+    let known = before.len();
+    for one in now {
+        match before[..known].binary_search_by_key(&key(one), key) {
+            Ok(place) => verdict::add(&mut before[place].1, &one.1),
+            Err(_) => before.push(*one),
+        }
     }
-    joined.into_values().collect()
+    before
 }

@@ -17,7 +17,7 @@ pub(super) enum Subject {
 }
 
 /// A pair, whichever part of the window it was counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key([u64; size_of::<Pair>() / 8]);
 
 impl Key {

@@ -31,13 +31,13 @@ pub(super) fn take(ebpf: &mut Ebpf) -> Result<Vec<(Pair, Churn)>> {
         let key = key.context("cannot read the connections by process and peer")?;
         let pair: Pair = transmute!(key);
         if u32::from(pair.window) == window {
-            over.push((pair, key));
+            over.push(key);
         }
     }
     let mut taken = Vec::with_capacity(over.len());
-    for (pair, key) in over {
+    for key in over {
         match counters.get(&key, 0) {
-            Ok(churn) => taken.push((pair, transmute!(churn))),
+            Ok(churn) => taken.push((transmute!(key), transmute!(churn))),
             Err(MapError::KeyNotFound) => continue,
             Err(error) => return Err(error).context("cannot read the connections by process and peer"),
         }

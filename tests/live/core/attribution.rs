@@ -13,6 +13,7 @@ use conn_observer_tests::event::Event;
 use conn_observer_tests::feature::Feature::{Bpf, Cgroup, Netns as PrivateNetns};
 use conn_observer_tests::netns::Netns;
 use conn_observer_tests::observer::Observer;
+use conn_observer_tests::status;
 use conn_observer_tests::terminal::Terminal;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -327,11 +328,11 @@ fn a_flood_of_findings_is_attributed_and_accounted_for() {
     const ROUNDS: u64 = 5_000;
     Netns::run(|namespace| {
         let observer = Observer::within(namespace, &["--stack", "both", "--dns", "--ptr"]);
-        let before = memory_kib(observer.pid());
+        let before = status::resident(observer.pid());
         let mut makers: Vec<Child> =
             (0..PROCESSES).map(|_| hurried(&["unread-many", &ROUNDS.to_string()]).spawn().unwrap()).collect();
         assert!(makers.iter_mut().all(|maker| maker.wait().unwrap().success()));
-        let after = memory_kib(observer.pid());
+        let most = status::peak(observer.pid());
         let pids: Vec<u64> = makers.iter().map(|maker| maker.id().into()).collect();
         let report = observer.stop();
         for cause in ["close_unread", "reset_by_peer"] {
@@ -346,13 +347,6 @@ fn a_flood_of_findings_is_attributed_and_accounted_for() {
         assert_eq!(report.stopped().number("unknown_processes"), 0, "{:?}", report.stopped());
         // What the ring holds may be resident as well, the symbols of the kernel are, and memory that was freed less than a
         // second ago is. The findings themselves would be hundreds of MiB.
-        assert!(after < before + 48 * 1024, "{before} KiB became {after} KiB");
+        assert!(most < before + (48 << 20), "{before} bytes became {most}");
     });
-}
-
-/// Resident memory of a process in KiB.
-fn memory_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -42,19 +42,19 @@ const CORE: &str = "core::";
 /// Those of them that no hook plan has a part in: one plan is enough on each kernel.
 const ONCE: &str = "core::once::";
 
-/// The content of one guest.
-pub(crate) fn content(programs: &Programs, row: &Row, options: &Options) -> Content {
+/// The content of one guest, which has these plans.
+pub(crate) fn content(programs: &Programs, row: &Row, plans: &[String], options: &Options) -> Content {
     let Programs { init, files } = programs;
     Content {
         init: init.clone(),
         programs: files.clone(),
-        runs: runs(row, options),
+        runs: runs(row, plans, options),
         timeout: Duration::from_secs(options.timeout),
         lockdown: row.lockdown.map(|level| level.to_string()),
     }
 }
 
-fn runs(row: &Row, options: &Options) -> Vec<Run> {
+fn runs(row: &Row, plans: &[String], options: &Options) -> Vec<Run> {
     if options.program.is_some() {
         return vec![run("program", &["/bin/program"], &options.filter, &[])];
     }
@@ -62,11 +62,10 @@ fn runs(row: &Row, options: &Options) -> Vec<Run> {
     let core = [CORE.to_owned()];
     let filter = if options.filter.is_empty() { &core[..] } else { &options.filter };
     let mut runs = Vec::new();
-    for (index, plan) in options.plan.iter().enumerate() {
+    for plan in plans {
         let stop_at_once = ["/bin/conn-observer", "--hooks", plan, "--duration", "1ms"];
         runs.push(run(&declaration(plan), &stop_at_once, &[], &[]));
-        // Each test would only tell the same refusal again.
-        if !row.refuses(plan) && (!options.short || row.is_short(plan)) {
+        if options.tests(row, plan) {
             let env = [
                 ("CONN_OBSERVER_HOOKS", plan.as_str()),
                 ("CONN_OBSERVER_BIN", "/bin/conn-observer"),
@@ -74,7 +73,8 @@ fn runs(row: &Row, options: &Options) -> Vec<Run> {
             ];
             // One by one: a guest has one CPU, which the tests keep busy.
             let live = ["/bin/live", "--test-threads=1", "--skip", ONCE];
-            let words = if index > 0 && options.filter.is_empty() { &live[..] } else { &live[..2] };
+            let again = options.plan.first() != Some(plan) && options.filter.is_empty();
+            let words = if again { &live[..] } else { &live[..2] };
             runs.push(run(plan, words, filter, &env));
         }
     }
@@ -98,8 +98,9 @@ mod tests {
     #[test]
     fn a_plan_declares_itself_before_its_tests_which_not_every_one_has() {
         let rows = rows(&[], None).unwrap();
+        let options = Options::short_check();
         let names =
-            |row: &Row| -> Vec<String> { runs(row, &Options::short_check()).into_iter().map(|run| run.name).collect() };
+            |row: &Row| -> Vec<String> { runs(row, &options.plan, &options).into_iter().map(|run| run.name).collect() };
         let all = ["fentry-declared", "fentry", "kprobe-declared", "kprobe", "tracepoint-declared", "tracepoint"];
         assert_eq!(names(&rows[0]), all);
         assert_eq!(names(&rows[1]), ["fentry-declared", "kprobe-declared", "tracepoint-declared"]);

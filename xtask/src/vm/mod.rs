@@ -1,6 +1,6 @@
-//! `cargo xtask vm`: the live tests on real distribution kernels, each booted once, the tests run once per hook plan.
+//! `cargo xtask vm`: the live tests on real distribution kernels, once per hook plan, each in a guest of its own.
 //!
-//! The whole procedure: 1. build the programs, 2. fetch the kernels that the cache lacks, 3. per row of the matrix, two
+//! The whole procedure: 1. build the programs, 2. fetch the kernels that the cache lacks, 3. per boot of the schedule, two
 //! at a time: pack an initramfs, boot it in QEMU, cut the output into runs, 4. print a verdict line per kernel and plan,
 //! 5. write what the whole matrix came to into `docs/kernel-support.md`, or compare it with that.
 //! Nothing stops at a failure: the value of a matrix is to see which half of it broke.
@@ -20,13 +20,14 @@ pub(crate) mod mirror;
 mod modules;
 mod page;
 mod report;
+mod schedule;
 mod tsc;
 mod verdict;
 
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -38,6 +39,7 @@ use self::{
     kernel::Kernel,
     matrix::{Lockdown, PLANS, Row},
     page::Line,
+    schedule::Boot,
     verdict::Verdict,
 };
 use crate::{tally::Tally, workspace};
@@ -90,19 +92,17 @@ impl Options {
         Self { kernels, plan, lockdown: None, timeout: TIMEOUT, short: true, check: true, program: None, filter }
     }
 
+    /// Whether a plan's tests are run on this row, and it does not only declare itself.
+    fn tests(&self, row: &Row, plan: &str) -> bool {
+        // Where it is refused, each test would only tell the same refusal again.
+        !row.refuses(plan) && (!self.short || row.is_short(plan))
+    }
+
     /// Whether each kernel has declared itself with each plan: only then is the result the page's.
     fn is_whole(&self) -> bool {
         let Self { kernels, plan, lockdown, program, filter, timeout: _, short: _, check: _ } = self;
         kernels.is_empty() && *plan == PLANS && lockdown.is_none() && program.is_none() && filter.is_empty()
     }
-}
-
-/// What one boot came to.
-struct Booted {
-    row: Row,
-    /// The build, if there is one.
-    abi: Option<String>,
-    verdicts: Vec<Verdict>,
 }
 
 /// Runs the matrix and prints one verdict line per kernel and plan.
@@ -112,19 +112,19 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     let start = Instant::now();
     // One after the other: apt locks its folders, and the network is the bottleneck anyhow.
     let cache = cache();
-    let ready: Vec<(Row, Result<Kernel>)> = rows.iter().map(|&row| (row, Kernel::get(&cache, row.pinned))).collect();
+    let kernels: Vec<Result<Kernel>> = rows.iter().map(|row| Kernel::get(&cache, row.pinned)).collect();
 
-    let all = Mutex::new(Vec::new());
-    let queue = Mutex::new(ready.into_iter().enumerate());
+    let queue = Mutex::new(schedule::boots(&rows, options).into_iter());
+    let verdicts = Mutex::new(Vec::new());
     let work = || {
-        while let Some((index, (row, kernel))) = next(&queue) {
-            let booted = test_row(row, kernel, &programs, options);
-            // The lock also keeps the lines of one kernel together.
-            let mut all = all.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            for verdict in &booted.verdicts {
+        while let Some(Boot { row, plans }) = lock(&queue).next() {
+            let new = test(&rows[row], &kernels[row], &plans, &programs, options);
+            // The lock also keeps the lines of one boot together.
+            let mut verdicts = lock(&verdicts);
+            for verdict in &new {
                 verdict.print(options.program.is_some());
             }
-            all.push((index, booted));
+            verdicts.extend(new.into_iter().map(|verdict| (row, verdict)));
         }
     };
     thread::scope(|scope| {
@@ -132,41 +132,46 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
             scope.spawn(work);
         }
     });
-    let mut all = all.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    all.sort_by_key(|(index, _)| *index);
-    let all: Vec<Booted> = all.into_iter().map(|(_, booted)| booted).collect();
+    let mut verdicts = verdicts.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // Boots end in any order.
+    verdicts.sort_by_key(|(row, verdict)| (*row, PLANS.iter().position(|plan| *plan == verdict.plan)));
 
-    let tally = all.iter().flat_map(|booted| &booted.verdicts).map(|verdict| verdict.tally).sum();
-    let total = if options.is_whole() { tally + settle(&all, tally, options.check)? } else { tally };
+    let tally: Tally = verdicts.iter().map(|(_, verdict)| verdict.tally).sum();
+    let total =
+        if options.is_whole() { tally + settle(&rows, &kernels, &verdicts, tally, options.check)? } else { tally };
     println!("vm: {total} ({:.1} s)", start.elapsed().as_secs_f64());
     Ok(total)
 }
 
 /// Writes or compares the page; what fails has no place on it.
-fn settle(all: &[Booted], tally: Tally, check: bool) -> Result<Tally> {
+fn settle(
+    rows: &[Row],
+    kernels: &[Result<Kernel>],
+    verdicts: &[(usize, Verdict)],
+    tally: Tally,
+    check: bool,
+) -> Result<Tally> {
     if tally.failed > 0 {
         println!("vm: docs/kernel-support.md is neither written nor compared, since the matrix has failures");
         return Ok(Tally::default());
     }
+    let abi = |row: usize| kernels[row].as_ref().ok().map(Kernel::abi);
     let mut lines = Vec::new();
-    for Booted { row, abi, verdicts } in all {
-        for verdict in verdicts {
-            if let (Some(kernel), Some(declared)) = (abi, &verdict.declared) {
-                let Row { lockdown, .. } = *row;
-                lines.push(Line { kernel, lockdown, plan: &verdict.plan, declared });
-            }
+    for (row, Verdict { plan, declared, .. }) in verdicts {
+        if let (Some(kernel), Some(declared)) = (abi(*row), declared) {
+            lines.push(Line { kernel, lockdown: rows[*row].lockdown, plan, declared });
         }
     }
     let page = page::page(&lines);
     if !check {
         return page::write(&page).map(|()| Tally::default());
     }
-    let substituted = all.iter().any(|booted| booted.abi.as_deref() != Some(booted.row.pinned.abi));
+    let substituted = (0..rows.len()).any(|row| abi(row) != Some(rows[row].pinned.abi));
     Ok(page::check(&page, substituted))
 }
 
-fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Where kernels and package lists stay between runs.
@@ -174,14 +179,13 @@ fn cache() -> PathBuf {
     env::var_os("CONN_OBSERVER_VM_CACHE").map_or_else(|| workspace::target_dir().join("vm"), PathBuf::from)
 }
 
-/// Boots one row; a machine that fails gives a verdict too.
-fn test_row(row: Row, kernel: Result<Kernel>, programs: &Programs, options: &Options) -> Booted {
-    let abi = kernel.as_ref().ok().map(|kernel| kernel.abi().to_owned());
-    let verdicts = match kernel.and_then(|kernel| boot(&row, &kernel, programs, options)) {
-        Ok(verdicts) => verdicts,
-        Err(error) => vec![Verdict::no_machine(&row, &error)],
+/// One boot; a machine that fails gives a verdict too.
+fn test(row: &Row, kernel: &Result<Kernel>, plans: &[String], programs: &Programs, options: &Options) -> Vec<Verdict> {
+    let booted = match kernel {
+        Ok(kernel) => boot(row, kernel, plans, programs, options),
+        Err(error) => return vec![Verdict::no_machine(row, error)],
     };
-    Booted { row, abi, verdicts }
+    booted.unwrap_or_else(|error| vec![Verdict::no_machine(row, &error)])
 }
 
 /// Boots a kernel of the matrix with a root of somebody else's, which must end it; what was said on its console.
@@ -195,20 +199,21 @@ pub(crate) fn console(kernel: &str, initramfs: &[u8], memory_mib: u32, limit: Du
     Ok(output.console + &output.end)
 }
 
-fn boot(row: &Row, kernel: &Kernel, programs: &Programs, options: &Options) -> Result<Vec<Verdict>> {
+fn boot(row: &Row, kernel: &Kernel, plans: &[String], programs: &Programs, options: &Options) -> Result<Vec<Verdict>> {
     let (modules, missing) = modules::load(&kernel.modules(), &MODULES)?;
     for name in missing {
         println!("vm: WARNING: {row}: {} has no module {name}", kernel.abi());
     }
-    let content = guest::content(programs, row, options);
+    let content = guest::content(programs, row, plans, options);
     let initramfs = initramfs::archive(&content, &modules)?;
     let runs = u32::try_from(content.runs.len()).context("too many runs")?;
-    let dir = format!("vm-run-{}-{}", std::process::id(), row.to_string().replace([' ', '='], "-"));
+    let name = format!("{row} {}", plans.join(" ")).replace([' ', '='], "-");
+    let dir = format!("vm-run-{}-{name}", std::process::id());
     let dir: &Path = &workspace::target_dir().join(dir);
     let output = machine::boot(kernel, &initramfs, dir, MEMORY_MIB, BOOT + content.timeout * runs)
         .with_context(|| format!("booting {}", kernel.abi()))?;
     for complaint in verdict::complaints(&output) {
         println!("vm: WARNING: {row}: the guest {complaint}");
     }
-    Ok(verdict::of_guest(row, &content, &options.plan, &output))
+    Ok(verdict::of_guest(row, &content, plans, &output))
 }

@@ -1,0 +1,71 @@
+//! Which boots there are, and in which order: a guest has one processor, and the tests of one plan take minutes.
+
+use super::{Options, matrix::Row};
+
+/// One boot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Boot {
+    /// Its index in the matrix.
+    pub(crate) row: usize,
+    /// Run one after the other.
+    pub(crate) plans: Vec<String>,
+}
+
+/// A boot for each plan that is tested on a row, and one for those that only declare themselves, which takes seconds. Those that
+/// take longest come first, so that no guest runs alone for long: the tests, and newer kernels before older ones.
+pub(crate) fn boots(rows: &[Row], options: &Options) -> Vec<Boot> {
+    let (mut tests, mut others) = (Vec::new(), Vec::new());
+    for (index, row) in rows.iter().enumerate().rev() {
+        let boot = |plans| Boot { row: index, plans };
+        if options.program.is_some() {
+            others.push(boot(options.plan.clone()));
+            continue;
+        }
+        let (tested, declared): (Vec<_>, Vec<_>) =
+            options.plan.iter().cloned().partition(|plan| options.tests(row, plan));
+        tests.extend(tested.into_iter().map(|plan| boot(vec![plan])));
+        others.extend((!declared.is_empty()).then(|| boot(declared)));
+    }
+    tests.extend(others);
+    tests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::matrix::rows;
+
+    fn told(options: &Options) -> Vec<String> {
+        let rows = rows(&[], None).unwrap();
+        boots(&rows, options).iter().map(|boot| format!("{}: {}", rows[boot.row], boot.plans.join(" "))).collect()
+    }
+
+    #[test]
+    fn every_row_has_every_plan_once_and_the_tests_come_first() {
+        let expected = [
+            "6.12 lockdown=confidentiality: fentry",
+            "6.12 lockdown=confidentiality: tracepoint",
+            "7.3: fentry",
+            "6.12.43: fentry",
+            "5.10: fentry",
+            "5.10: kprobe",
+            "5.10: tracepoint",
+            "6.12 lockdown=confidentiality: kprobe",
+            "7.3: kprobe tracepoint",
+            "6.18: fentry kprobe tracepoint",
+            "6.12: fentry kprobe tracepoint",
+            "6.12.43: kprobe tracepoint",
+            "6.1: fentry kprobe tracepoint",
+        ];
+        assert_eq!(told(&Options::short_check()), expected);
+        let whole = told(&Options { short: false, ..Options::short_check() });
+        assert_eq!(whole.len(), 7 * 3);
+        assert_eq!(whole.last().unwrap(), "6.12 lockdown=confidentiality: kprobe", "which it refuses");
+    }
+
+    #[test]
+    fn a_program_is_run_once_per_row() {
+        let program = Some("program".into());
+        assert_eq!(told(&Options { program, ..Options::short_check() }).len(), 7);
+    }
+}
