@@ -27,8 +27,7 @@ mod verdict;
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard},
-    thread,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -114,23 +113,15 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     let cache = cache();
     let kernels: Vec<Result<Kernel>> = rows.iter().map(|row| Kernel::get(&cache, row.pinned)).collect();
 
-    let queue = Mutex::new(schedule::boots(&rows, options).into_iter());
     let verdicts = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(Boot { row, plans }) = lock(&queue).next() {
-            let new = test(&rows[row], &kernels[row], &plans, &programs, options);
-            // The lock also keeps the lines of one boot together.
-            let mut verdicts = lock(&verdicts);
-            for verdict in &new {
-                verdict.print(options.program.is_some());
-            }
-            verdicts.extend(new.into_iter().map(|verdict| (row, verdict)));
+    schedule::run(schedule::boots(&rows, options), GUESTS, |Boot { row, plans }| {
+        let new = test(&rows[row], &kernels[row], &plans, &programs, options);
+        // The lock also keeps the lines of one boot together.
+        let mut verdicts = verdicts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for verdict in &new {
+            verdict.print(options.program.is_some());
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..GUESTS {
-            scope.spawn(work);
-        }
+        verdicts.extend(new.into_iter().map(|verdict| (row, verdict)));
     });
     let mut verdicts = verdicts.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     // Boots end in any order.
@@ -168,10 +159,6 @@ fn settle(
     }
     let substituted = (0..rows.len()).any(|row| abi(row) != Some(rows[row].pinned.abi));
     Ok(page::check(&page, substituted))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Where kernels and package lists stay between runs.

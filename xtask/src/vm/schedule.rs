@@ -1,5 +1,7 @@
 //! Which boots there are, and in which order: a guest has one processor, and the tests of one plan take minutes.
 
+use std::{sync::Mutex, thread};
+
 use super::{Options, matrix::Row};
 
 /// One boot.
@@ -30,8 +32,29 @@ pub(crate) fn boots(rows: &[Row], options: &Options) -> Vec<Boot> {
     tests
 }
 
+/// Does them in their order, so many at a time.
+pub(crate) fn run<T: Send>(boots: Vec<T>, at_a_time: usize, boot: impl Fn(T) + Sync) {
+    let queue = Mutex::new(boots.into_iter());
+    // Not in the head of the loop, where the lock would be held for its body.
+    let next = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+    thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    boot(one);
+                }
+            });
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::{Duration, Instant},
+    };
+
     use super::*;
     use crate::vm::matrix::rows;
 
@@ -67,5 +90,19 @@ mod tests {
     fn a_program_is_run_once_per_row() {
         let program = Some("program".into());
         assert_eq!(told(&Options { program, ..Options::short_check() }).len(), 7);
+    }
+
+    #[test]
+    fn as_many_as_asked_for_run_at_a_time() {
+        let started = AtomicUsize::new(0);
+        run(vec![(); 2], 2, |()| {
+            let begun = Instant::now();
+            started.fetch_add(1, Ordering::SeqCst);
+            while started.load(Ordering::SeqCst) < 2 {
+                assert!(begun.elapsed() < Duration::from_secs(30), "the other one never came");
+                thread::yield_now();
+            }
+        });
+        assert_eq!(started.into_inner(), 2);
     }
 }
