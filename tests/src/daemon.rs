@@ -88,9 +88,9 @@ impl Daemon {
         self.folder.path().join("events.ndjson")
     }
 
-    /// Most bytes of memory that it has had in use since the last call, or since it began.
-    pub fn peak(&self) -> u64 {
-        status::peak(self.pid())
+    /// Bytes of memory that it has in use.
+    pub fn resident(&self) -> u64 {
+        status::resident(self.pid())
     }
 
     /// Closes of this cause that were read so far.

@@ -41,14 +41,13 @@ pub fn resident(pid: u32) -> u64 {
     bytes(pid, "VmRSS")
 }
 
-/// Most bytes of memory that a process has had in use since the last call, or since it began, `VmHWM`: also what it had for a
-/// moment only.
-pub fn peak(pid: u32) -> u64 {
-    let most = bytes(pid, "VmHWM");
-    // `proc_pid_clear_refs(5)`: the mark falls to what is in use now.
+/// Most bytes of memory that a process has in use during a call, `VmHWM`: also what it has for a moment only.
+pub fn peak_during(pid: u32, call: impl FnOnce()) -> u64 {
+    // `clear_refs_write()`, `CLEAR_REFS_MM_HIWATER_RSS`: the mark falls to what is in use now.
     let path = format!("/proc/{pid}/clear_refs");
     fs::write(&path, "5").unwrap_or_else(|error| panic!("{path}: {error}"));
-    most
+    call();
+    bytes(pid, "VmHWM")
 }
 
 fn bytes(pid: u32, name: &str) -> u64 {

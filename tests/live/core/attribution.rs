@@ -329,10 +329,11 @@ fn a_flood_of_findings_is_attributed_and_accounted_for() {
     Netns::run(|namespace| {
         let observer = Observer::within(namespace, &["--stack", "both", "--dns", "--ptr"]);
         let before = status::resident(observer.pid());
-        let mut makers: Vec<Child> =
-            (0..PROCESSES).map(|_| hurried(&["unread-many", &ROUNDS.to_string()]).spawn().unwrap()).collect();
-        assert!(makers.iter_mut().all(|maker| maker.wait().unwrap().success()));
-        let most = status::peak(observer.pid());
+        let mut makers: Vec<Child> = Vec::new();
+        let most = status::peak_during(observer.pid(), || {
+            makers.extend((0..PROCESSES).map(|_| hurried(&["unread-many", &ROUNDS.to_string()]).spawn().unwrap()));
+            assert!(makers.iter_mut().all(|maker| maker.wait().unwrap().success()));
+        });
         let pids: Vec<u64> = makers.iter().map(|maker| maker.id().into()).collect();
         let report = observer.stop();
         for cause in ["close_unread", "reset_by_peer"] {

@@ -9,6 +9,7 @@ use conn_observer_tests::deadline::until;
 use conn_observer_tests::feature::Feature::{Bpf, Netns as PrivateNetns};
 use conn_observer_tests::folder::Folder;
 use conn_observer_tests::netns::Netns;
+use conn_observer_tests::status;
 
 use crate::suite::{Suite, add};
 
@@ -42,11 +43,12 @@ fn a_receiver_that_never_reads_costs_nobody_else_an_event() {
         });
         // All that is made once for all is there now.
         daemon.burst(BURST);
-        let begun = daemon.peak();
-        while daemon.file().metadata().unwrap().len() < 3 * GROWTH {
-            daemon.burst(BURST);
-        }
-        let most = daemon.peak();
+        let begun = daemon.resident();
+        let most = status::peak_during(daemon.pid(), || {
+            while daemon.file().metadata().unwrap().len() < 3 * GROWTH {
+                daemon.burst(BURST);
+            }
+        });
         assert!(most < begun + GROWTH, "it grew from {begun} to {most} bytes");
         let closes = namespace.counters().since(&before).tcp_ext("TCPAbortOnClose");
         let end = Instant::now();

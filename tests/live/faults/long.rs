@@ -62,12 +62,13 @@ fn observing_on_and_on_takes_no_more_memory_and_no_more_rights() {
 /// Most memory that it has while it observes for so long, and is asked for metrics.
 fn most_memory(daemon: &mut Daemon, time: Duration) -> u64 {
     let begun = Instant::now();
-    while begun.elapsed() < time {
-        daemon.burst(BURST);
-        let (status, text) = http::get(SocketAddr::from(([127, 0, 0, 1], 10_046)), "/metrics").unwrap();
-        assert!(status == 200 && text.contains("conn_observer_received_total"), "{status} {text}");
-    }
-    daemon.peak()
+    status::peak_during(daemon.pid(), || {
+        while begun.elapsed() < time {
+            daemon.burst(BURST);
+            let (status, text) = http::get(SocketAddr::from(([127, 0, 0, 1], 10_046)), "/metrics").unwrap();
+            assert!(status == 200 && text.contains("conn_observer_received_total"), "{status} {text}");
+        }
+    })
 }
 
 /// User, groups, capabilities and filters of each thread, by its name.

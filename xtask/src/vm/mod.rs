@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 
 use self::{
     guest::Programs,
@@ -94,7 +94,7 @@ impl Options {
     /// Whether a plan's tests are run on this row, and it does not only declare itself.
     fn tests(&self, row: &Row, plan: &str) -> bool {
         // Where it is refused, each test would only tell the same refusal again.
-        !row.refuses(plan) && (!self.short || row.is_short(plan))
+        self.program.is_none() && !row.refuses(plan) && (!self.short || row.is_short(plan))
     }
 
     /// Whether each kernel has declared itself with each plan: only then is the result the page's.
@@ -168,11 +168,11 @@ fn cache() -> PathBuf {
 
 /// One boot; a machine that fails gives a verdict too.
 fn test(row: &Row, kernel: &Result<Kernel>, plans: &[String], programs: &Programs, options: &Options) -> Vec<Verdict> {
-    let booted = match kernel {
-        Ok(kernel) => boot(row, kernel, plans, programs, options),
-        Err(error) => return vec![Verdict::no_machine(row, error)],
-    };
-    booted.unwrap_or_else(|error| vec![Verdict::no_machine(row, &error)])
+    let failed = |error: &Error| vec![Verdict::no_machine(row, plans, error)];
+    match kernel {
+        Ok(kernel) => boot(row, kernel, plans, programs, options).unwrap_or_else(|error| failed(&error)),
+        Err(error) => failed(error),
+    }
 }
 
 /// Boots a kernel of the matrix with a root of somebody else's, which must end it; what was said on its console.

@@ -13,16 +13,13 @@ pub(crate) struct Boot {
     pub(crate) plans: Vec<String>,
 }
 
-/// A boot for each plan that is tested on a row, and one for those that only declare themselves, which takes seconds. Those that
-/// take longest come first, so that no guest runs alone for long: the tests, and newer kernels before older ones.
+/// A boot for each plan that is tested on a row, and one for those that only declare themselves, which takes seconds, or for
+/// the program that runs in place of them all. Those that take longest come first, so that no guest runs alone for long: the
+/// tests, and newer kernels before older ones.
 pub(crate) fn boots(rows: &[Row], options: &Options) -> Vec<Boot> {
     let (mut tests, mut others) = (Vec::new(), Vec::new());
     for (index, row) in rows.iter().enumerate().rev() {
         let boot = |plans| Boot { row: index, plans };
-        if options.program.is_some() {
-            others.push(boot(options.plan.clone()));
-            continue;
-        }
         let (tested, declared): (Vec<_>, Vec<_>) =
             options.plan.iter().cloned().partition(|plan| options.tests(row, plan));
         tests.extend(tested.into_iter().map(|plan| boot(vec![plan])));

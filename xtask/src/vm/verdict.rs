@@ -31,9 +31,9 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// A kernel that could not be fetched or started.
-    pub(crate) fn no_machine(row: &Row, error: &Error) -> Self {
-        Self::line(&row.to_string(), &format!("MACHINE FAILED, {error:#}"), Tally::FAILURE)
+    /// A kernel that could not be fetched, or not started for these plans.
+    pub(crate) fn no_machine(row: &Row, plans: &[String], error: &Error) -> Self {
+        Self::line(&format!("{row} {}", plans.join(" ")), &format!("MACHINE FAILED, {error:#}"), Tally::FAILURE)
     }
 
     fn line(heading: &str, text: &str, tally: Tally) -> Self {
